@@ -1,0 +1,70 @@
+package cli
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// A Drain ends a command in two steps. When Soft ends, nothing new is begun;
+// when Hard ends, what is under way is given up. context.Cause(Soft) says why.
+type Drain struct {
+	Soft, Hard context.Context
+
+	soft  context.CancelCauseFunc
+	hard  context.CancelFunc
+	timer sync.Once
+	stop  func()
+}
+
+// How long answers in flight are waited for after each cause.
+const (
+	GraceSignal = 10 * time.Second
+	GracePipe   = 2 * time.Second
+)
+
+// NewDrain starts to listen for SIGINT, SIGTERM and SIGHUP: the first ends
+// Soft, and Hard after GraceSignal; the second ends Hard. SIGHUP is left alone
+// if it was ignored, as under nohup. Close stops listening.
+func NewDrain(ctx context.Context) *Drain {
+	d := &Drain{}
+	d.Hard, d.hard = context.WithCancel(ctx)
+	d.Soft, d.soft = context.WithCancelCause(d.Hard)
+
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(signals, syscall.SIGHUP)
+	}
+	done := make(chan struct{})
+	d.stop = sync.OnceFunc(func() { signal.Stop(signals); close(done) })
+	go func() {
+		for first := true; ; first = false {
+			select {
+			case s := <-signals:
+				if d.End(&Interrupt{s}, GraceSignal); !first {
+					d.hard()
+				}
+			case <-done:
+				return
+			}
+		}
+	}()
+	return d
+}
+
+// End ends Soft now, because of why, and Hard after grace.
+func (d *Drain) End(why error, grace time.Duration) {
+	d.soft(why)
+	d.timer.Do(func() { time.AfterFunc(grace, d.hard) })
+}
+
+// Close ends both and stops listening for signals.
+func (d *Drain) Close() {
+	d.stop()
+	d.soft(nil)
+	d.hard()
+}

@@ -1,0 +1,70 @@
+package llm
+
+import (
+	"fmt"
+	"time"
+)
+
+// A Type is the kind of an Error: the error.type of gpt-record(5).
+type Type string
+
+// The types of error that asking a model can end in.
+const (
+	InvalidRequest Type = "invalid_request"
+	Auth           Type = "auth"
+	RateLimit      Type = "rate_limit"
+	Quota          Type = "quota"
+	Server         Type = "server"
+	Timeout        Type = "timeout"
+	Connection     Type = "connection"
+	BadResponse    Type = "bad_response"
+	Length         Type = "length"
+	ContentFilter  Type = "content_filter"
+	Refusal        Type = "refusal"
+	Schema         Type = "schema"
+)
+
+// An Error is why a request has no usable answer.
+type Error struct {
+	Type    Type
+	Code    string // the server's own code, or empty
+	Status  int    // HTTP status, or 0
+	Message string
+
+	Retry    bool          // another attempt may succeed
+	Wait     time.Duration // how long the server asked to wait, if HasWait
+	HasWait  bool
+	Overload bool // the server asks everybody to slow down
+
+	// Attempts is how often it was asked in all.
+	Attempts int
+
+	Err error // the cause, or nil
+}
+
+func (e *Error) Error() string {
+	text := string(e.Type)
+	if e.Status != 0 {
+		text += fmt.Sprintf(" (%d)", e.Status)
+	}
+	return text + ": " + e.Message
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// Final reports whether the error concerns every request alike, so that the
+// run is to stop: the credential or the model was refused, or the quota spent.
+func (e *Error) Final() bool { return e.Type == Auth || e.Type == Quota }
+
+// A WaitError is a wait that the server asked for and that is longer than the
+// user allows: the run stops, to go on another time.
+type WaitError struct {
+	Wait, Max time.Duration
+	Err       error // the server's error
+}
+
+func (e *WaitError) Error() string {
+	return fmt.Sprintf("the server asks to wait %v, longer than --max-wait %v: %v", e.Wait.Round(time.Second), e.Max, e.Err)
+}
+
+func (e *WaitError) Unwrap() error { return e.Err }

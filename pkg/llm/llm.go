@@ -1,0 +1,116 @@
+// Package llm is the vocabulary of asking a language model: what is asked, what
+// comes back, what can go wrong, and Completer, the interface of one method
+// that the cache, the retries, the limits and the wire all implement, so that
+// each can stand around the next.
+package llm
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+)
+
+// A Completer answers a request. Implementations are safe for concurrent use.
+//
+// ctx governs what has not begun: when it ends, no attempt is started and no
+// wait goes on, but an attempt under way is finished, for it will be paid for.
+//
+// An answer that was paid for and cannot be used comes back together with its
+// error, so that it can be stored as what it is. Errors of the exchange are
+// *Error; any other error is that of ctx or a fault of this machine.
+type Completer interface {
+	Complete(ctx context.Context, req *Request) (*Response, error)
+}
+
+// Func makes a function a Completer.
+type Func func(context.Context, *Request) (*Response, error)
+
+// Complete calls f.
+func (f Func) Complete(ctx context.Context, req *Request) (*Response, error) { return f(ctx, req) }
+
+// A Message is one turn of a conversation.
+type Message struct {
+	Role    string // system, user, assistant, …
+	Content string
+	Images  []string // data URLs, shown after Content
+}
+
+// A Prompt is what is asked, before it is encoded for one kind of server.
+type Prompt struct {
+	Messages []Message
+	Params
+}
+
+// Params are the parameters that all requests of a run share.
+type Params struct {
+	Model       string
+	Temperature *float64
+	MaxTokens   int // 0: the server's default
+	Seed        *int64
+	JSON        bool            // the answer is to be JSON
+	Schema      json.RawMessage // the JSON Schema that the answer is to fit, or nil
+	Options     []Option        // further fields of the request, each key once
+}
+
+// An Option is a field of the request body that no parameter covers.
+type Option struct {
+	Key   string
+	Value json.RawMessage
+}
+
+// A Request is a prompt encoded for an endpoint: built once, sent as often as
+// retries need.
+type Request struct {
+	Model  string
+	Body   []byte // the JSON body in canonical form, without streaming
+	Sample int    // tells deliberate repetitions apart in the cache
+
+	// OnDelta, if not nil, has the answer streamed: it receives the pieces as
+	// they arrive, from one goroutine. Once it has been called, the request
+	// is not tried again.
+	OnDelta func(text string)
+}
+
+// A Response is a whole answer.
+type Response struct {
+	Text         string          `json:"text"`
+	Model        string          `json:"model,omitempty"`
+	FinishReason string          `json:"finish_reason,omitempty"` // as in chat completions: stop, length, …
+	Refusal      string          `json:"refusal,omitempty"`
+	Usage        json.RawMessage `json:"usage,omitempty"` // the server's own object
+	RequestID    string          `json:"request_id,omitempty"`
+
+	// How it came here; not stored.
+	Cached   bool          `json:"-"`
+	Attempts int           `json:"-"`
+	Elapsed  time.Duration `json:"-"` // of the last attempt
+}
+
+// Tokens reads input and output tokens from the usage, in the words of either
+// API; 0 where it does not say.
+func (r *Response) Tokens() (input, output int) {
+	var u struct {
+		Prompt     int `json:"prompt_tokens"`
+		Completion int `json:"completion_tokens"`
+		Input      int `json:"input_tokens"`
+		Output     int `json:"output_tokens"`
+	}
+	if json.Unmarshal(r.Usage, &u) != nil {
+		return 0, 0
+	}
+	return u.Prompt + u.Input, u.Completion + u.Output
+}
+
+// Err is the failure that an answer amounts to although the server called it
+// a success: one that was cut, filtered or refused.
+func (r *Response) Err() error {
+	switch {
+	case r.FinishReason == "length":
+		return &Error{Type: Length, Message: "the answer was cut at the token limit"}
+	case r.FinishReason == "content_filter":
+		return &Error{Type: ContentFilter, Message: "the answer was held back by the content filter"}
+	case r.Refusal != "":
+		return &Error{Type: Refusal, Message: r.Refusal}
+	}
+	return nil
+}

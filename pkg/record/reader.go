@@ -1,0 +1,99 @@
+package record
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"unicode/utf8"
+)
+
+// A LineError is a line that is no record. The lines after it can be read.
+type LineError struct {
+	Line  int    // counted from 1
+	Input []byte // the line as it came, without its end
+	Err   error
+}
+
+func (e *LineError) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e.Err) }
+func (e *LineError) Unwrap() error { return e.Err }
+
+// Record is the answer in the line's place: {"line","input","error"}.
+func (e *LineError) Record() Record {
+	r := Record{Line: e.Line}
+	r.Set("line", AppendInt(nil, int64(e.Line)))
+	r.Set("input", AppendString(nil, string(e.Input)))
+	r.Set("error", Error{Type: "bad_input", Message: e.Err.Error()}.JSON())
+	return r
+}
+
+// A Reader reads records, a line each. Lines may be of any length; memory is
+// that of the longest. Blank lines and a byte order mark at the very start
+// are skipped.
+type Reader struct {
+	in   *bufio.Reader
+	raw  bool
+	line int
+}
+
+// NewReader reads JSON lines from in, or with raw lines of plain text, which
+// become {"text": …}.
+func NewReader(in io.Reader, raw bool) *Reader {
+	return &Reader{in: bufio.NewReaderSize(in, 64<<10), raw: raw}
+}
+
+// Buffered reports whether a further line is likely to come without waiting.
+func (r *Reader) Buffered() bool { return r.in.Buffered() > 0 }
+
+// Read returns the next record. It returns io.EOF at the end, a *LineError
+// for a line that is no record, and the error of the underlying reader.
+func (r *Reader) Read() (Record, error) {
+	for {
+		line, err := r.next()
+		if err != nil {
+			return Record{}, err
+		}
+		if len(trimSpace(line)) == 0 {
+			continue
+		}
+		rec, err := r.parse(line)
+		if err != nil {
+			return Record{}, &LineError{Line: r.line, Input: line, Err: err}
+		}
+		rec.Line = r.line
+		return rec, nil
+	}
+}
+
+func (r *Reader) parse(line []byte) (Record, error) {
+	if !r.raw {
+		return Parse(line)
+	}
+	if !utf8.Valid(line) {
+		return Record{}, invalidUTF8(line)
+	}
+	return FromText(string(line)), nil
+}
+
+// next returns the next line in memory of its own, without its end.
+func (r *Reader) next() ([]byte, error) {
+	var line []byte
+	for {
+		part, err := r.in.ReadSlice('\n')
+		line = append(line, part...)
+		if errors.Is(err, bufio.ErrBufferFull) {
+			continue
+		}
+		if err != nil && (!errors.Is(err, io.EOF) || len(line) == 0) {
+			return nil, err
+		}
+		break
+	}
+	r.line++
+	if r.line == 1 {
+		line = bytes.TrimPrefix(line, []byte("\ufeff"))
+	}
+	line = bytes.TrimSuffix(line, []byte("\n"))
+	return bytes.TrimSuffix(line, []byte("\r")), nil
+}
