@@ -20,10 +20,13 @@ type Drain struct {
 	stop  func()
 }
 
-// How long answers in flight are waited for after each cause.
+// How long answers in flight are waited for after each cause, and how long
+// after that a process that is still there (in a system call that no context
+// reaches) is ended by force.
 const (
 	GraceSignal = 10 * time.Second
 	GracePipe   = 2 * time.Second
+	forceAfter  = time.Second
 )
 
 // NewDrain starts to listen for SIGINT, SIGTERM and SIGHUP: the first ends
@@ -45,8 +48,9 @@ func NewDrain(ctx context.Context) *Drain {
 		for first := true; ; first = false {
 			select {
 			case s := <-signals:
-				if d.End(&Interrupt{s}, GraceSignal); !first {
-					d.hard()
+				d.End(&Interrupt{s}, GraceSignal)
+				if !first {
+					d.giveUp()
 				}
 			case <-done:
 				return
@@ -59,7 +63,14 @@ func NewDrain(ctx context.Context) *Drain {
 // End ends Soft now, because of why, and Hard after grace.
 func (d *Drain) End(why error, grace time.Duration) {
 	d.soft(why)
-	d.timer.Do(func() { time.AfterFunc(grace, d.hard) })
+	d.timer.Do(func() { time.AfterFunc(grace, d.giveUp) })
+}
+
+// giveUp ends Hard, and the process if that does not.
+func (d *Drain) giveUp() {
+	d.hard()
+	status := StatusOf(context.Cause(d.Soft))
+	time.AfterFunc(forceAfter, func() { os.Exit(int(status)) })
 }
 
 // Close ends both and stops listening for signals.

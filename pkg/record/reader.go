@@ -46,6 +46,9 @@ func NewReader(in io.Reader, raw bool) *Reader {
 // Buffered reports whether a further line is likely to come without waiting.
 func (r *Reader) Buffered() bool { return r.in.Buffered() > 0 }
 
+// Lines is how many lines have been read, blank ones too.
+func (r *Reader) Lines() int { return r.line }
+
 // Read returns the next record. It returns io.EOF at the end, a *LineError
 // for a line that is no record, and the error of the underlying reader.
 func (r *Reader) Read() (Record, error) {

@@ -1,0 +1,203 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"sync/atomic"
+
+	"gptpipe/pkg/cli"
+	"gptpipe/pkg/client"
+	"gptpipe/pkg/llm"
+	"gptpipe/pkg/prompt"
+	"gptpipe/pkg/record"
+)
+
+// maxTold is how many failed records are told one by one.
+const maxTold = 20
+
+// A mapper answers records and writes them.
+type mapper struct {
+	sys    *cli.System
+	drain  *cli.Drain
+	client *client.Client
+	o      options
+	prompt *prompt.Prompt
+	source *source
+	out    *record.Writer
+
+	written, failed int // touched by the writing goroutine alone
+	inFlight        atomic.Int64
+	done, errors    atomic.Int64 // the same two, for the progress line
+	cached          atomic.Int64
+}
+
+// A source reads the records of all inputs in turn, and counts their lines.
+type source struct {
+	in     *cli.Inputs
+	raw    bool
+	reader *record.Reader
+	line   int // lines of the inputs before this one
+}
+
+// next returns the next record. A line that is none comes as the record that
+// answers it, with its error.
+func (s *source) next() (record.Record, error) {
+	for {
+		if s.reader == nil {
+			in, err := s.in.Next()
+			if err != nil {
+				return record.Record{}, err
+			}
+			s.reader = record.NewReader(in, s.raw)
+		}
+		r, err := s.reader.Read()
+		var bad *record.LineError
+		switch {
+		case err == nil:
+			r.Line += s.line
+			return r, nil
+		case errors.As(err, &bad):
+			bad.Line += s.line
+			return bad.Record(), nil
+		case !errors.Is(err, io.EOF):
+			return record.Record{}, fmt.Errorf("%s: %w", s.in.Name(), err)
+		}
+		s.line += s.reader.Lines()
+		s.reader = nil
+	}
+}
+
+// A result is a record to write, and whether it failed here, and why.
+type result struct {
+	record record.Record
+	failed bool
+	why    error
+}
+
+// work answers one record. An error ends the run: the record has not been
+// answered, and none will be.
+func (m *mapper) work(ctx context.Context, r record.Record) (result, error) {
+	in := r.Current(m.o.in)
+	_, hasInput := r.Get(in)
+	_, hasError := r.Get("error")
+	switch {
+	case hasError && (!hasInput || m.o.in == "" && in == "text"):
+		// It failed in an earlier stage: what it lacks is a response, and its
+		// text is not what this stage is to be asked about.
+		return result{record: r, failed: true}, nil
+	case !hasInput && (m.o.in != "" || !m.prompt.IsTemplate()):
+		return m.fail(r, record.Error{Type: "bad_input", Message: fmt.Sprintf("the record has no field %q", in)}), nil
+	}
+	question, err := m.prompt.Make(&r, in)
+	if err != nil {
+		return m.fail(r, record.Error{Type: "template", Message: err.Error()}), nil
+	}
+	req, err := m.client.Request(llm.Message{Role: "user", Content: question})
+	if err != nil {
+		return result{}, m.end(err)
+	}
+	m.inFlight.Add(1)
+	resp, err := m.client.Complete(ctx, req)
+	m.inFlight.Add(-1)
+
+	var e *llm.Error
+	var wait *llm.WaitError
+	switch {
+	case err == nil:
+		if resp.Cached {
+			m.cached.Add(1)
+		}
+		return m.succeed(r, resp), nil
+	case errors.As(err, &wait):
+		return result{}, m.end(err)
+	case errors.As(err, &e) && !e.Final():
+		failed := m.fail(r, record.Error{Type: string(e.Type), Code: e.Code, Status: e.Status, Message: m.sys.Redact.String(e.Message)})
+		m.addMeta(&failed.record, resp)
+		return failed, nil
+	}
+	return result{}, m.end(err)
+}
+
+// end stops the run because of err: answers in flight are taken in.
+func (m *mapper) end(err error) error {
+	m.drain.End(err, cli.GraceSignal)
+	return err
+}
+
+func (m *mapper) succeed(r record.Record, resp *llm.Response) result {
+	value := []byte(resp.Text)
+	if !m.client.WantsJSON() {
+		value = record.AppendString(nil, resp.Text)
+	}
+	r.Delete("error")
+	r.Set(m.o.out, value)
+	m.addMeta(&r, resp)
+	return result{record: r}
+}
+
+func (m *mapper) fail(r record.Record, e record.Error) result {
+	r.Delete(m.o.out)
+	r.Set("error", e.JSON())
+	return result{record: r, failed: true, why: fmt.Errorf("line %d: %s: %s", r.Line, e.Type, e.Message)}
+}
+
+func (m *mapper) addMeta(r *record.Record, resp *llm.Response) {
+	if !m.o.meta || resp == nil {
+		return
+	}
+	var usage bytes.Buffer
+	if json.Compact(&usage, resp.Usage) != nil {
+		usage.Reset()
+		usage.WriteString("null")
+	}
+	out := append([]byte(nil), `{"model":`...)
+	out = record.AppendString(out, resp.Model)
+	out = append(out, `,"finish_reason":`...)
+	out = record.AppendString(out, resp.FinishReason)
+	out = append(out, `,"usage":`...)
+	out = append(out, usage.Bytes()...)
+	out = fmt.Appendf(out, `,"cached":%t,"attempts":%d,"ms":%d,"request_id":`, resp.Cached, resp.Attempts, resp.Elapsed.Milliseconds())
+	out = record.AppendString(out, resp.RequestID)
+	r.Set("gpt", append(out, '}'))
+}
+
+// Write writes one result, for ordered.Map.
+func (m *mapper) Write(r result) error {
+	if err := m.out.Write(&r.record); err != nil {
+		return m.outputFailed(err)
+	}
+	m.written++
+	m.done.Add(1)
+	if !r.failed {
+		return nil
+	}
+	m.failed++
+	m.errors.Add(1)
+	switch {
+	case r.why == nil:
+	case m.failed <= maxTold:
+		m.sys.Log.Errorf("%v", r.why)
+	case m.failed == maxTold+1:
+		m.sys.Log.Errorf("more records failed; they are told in their own error field")
+	}
+	return nil
+}
+
+// Flush sends on what has been written, for ordered.Map.
+func (m *mapper) Flush() error {
+	if err := m.out.Flush(); err != nil {
+		return m.outputFailed(err)
+	}
+	return nil
+}
+
+// outputFailed ends the run when nobody takes the output: no further request
+// is started, and what is in flight is taken in and cached for a moment.
+func (m *mapper) outputFailed(err error) error {
+	m.drain.End(err, cli.GracePipe)
+	return err
+}

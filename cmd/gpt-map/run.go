@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"gptpipe/pkg/cli"
+	"gptpipe/pkg/client"
+	"gptpipe/pkg/ordered"
+	"gptpipe/pkg/prompt"
+	"gptpipe/pkg/record"
+)
+
+// windowPerJob is how many records are held for each job, so that one slow
+// answer at the head does not stop the rest at once.
+const windowPerJob = 8
+
+// options are the flags of gpt-map alone.
+type options struct {
+	prompt    string
+	in, out   string
+	raw       bool
+	jobs      cli.Count
+	unordered bool
+	meta      bool
+	progress  cli.Choice
+}
+
+func (o *options) register(f *cli.Flags) {
+	f.StringVar(&o.prompt, "prompt", "", "")
+	f.StringVar(&o.in, "in", "", "")
+	f.StringVar(&o.out, "out", "response", "")
+	f.BoolVar(&o.raw, "raw-input", false, "")
+	o.jobs = cli.Count{N: 16, Min: 1}
+	f.Var(&o.jobs, "jobs", "")
+	f.BoolVar(&o.unordered, "unordered", false, "")
+	f.BoolVar(&o.meta, "meta", false, "")
+	o.progress = cli.Choice{Value: "auto", Of: []string{"auto", "always", "never"}}
+	f.Var(&o.progress, "progress", "")
+
+	f.Letter('p', "prompt")
+	f.Letter('R', "raw-input")
+	f.Letter('j', "jobs")
+}
+
+func run(ctx context.Context, sys *cli.System) error {
+	flags := cli.NewFlags()
+	var o options
+	var api client.Flags
+	o.register(flags)
+	api.Register(flags)
+	files, err := flags.Parse(sys.Args)
+	if err != nil {
+		return err
+	}
+	p, err := o.parsePrompt()
+	if err != nil {
+		return err
+	}
+	if len(files) == 0 && cli.IsTerminal(sys.Stdin) {
+		return cli.WithHint(cli.Usagef("no input"), "pipe records in, name a FILE, or say - to type them")
+	}
+
+	drain := cli.NewDrain(ctx)
+	defer drain.Close()
+	c, err := client.New(sys, drain, flags, &api, o.jobs.N)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	in, err := cli.OpenInputs(sys, files)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+
+	m := &mapper{
+		sys:    sys,
+		drain:  drain,
+		client: c,
+		o:      o,
+		prompt: p,
+		source: &source{in: in, raw: o.raw},
+		out:    record.NewWriter(sys.Stdout),
+	}
+	stop := m.showProgress()
+	err = ordered.Map(drain.Soft, ordered.Options{
+		Jobs:      o.jobs.N,
+		Window:    windowPerJob * o.jobs.N,
+		Unordered: o.unordered,
+	}, m.source.next, m.work, m)
+	stop()
+	return m.outcome(err)
+}
+
+func (o *options) parsePrompt() (*prompt.Prompt, error) {
+	if o.out == "" {
+		return nil, cli.Usagef("--out is empty")
+	}
+	text, err := cli.Text(o.prompt)
+	if err != nil {
+		return nil, cli.Usagef("--prompt: %w", err)
+	}
+	p, err := prompt.Parse(text)
+	if err != nil {
+		return nil, cli.Usagef("--prompt: %w", err)
+	}
+	return p, nil
+}
+
+// outcome turns how the run ended into an exit status; of several reasons the
+// first of interrupted, I/O, refused, stopped early, records failed.
+func (m *mapper) outcome(err error) error {
+	if cause := context.Cause(m.drain.Soft); cause != nil {
+		err = cause
+	}
+	var stop *cli.Interrupt
+	var out *cli.OutputError
+	switch {
+	case errors.As(err, &stop):
+		m.sys.Log.Infof("interrupted after %d records; run again to go on", m.written)
+	case errors.As(err, &out):
+	case err != nil:
+		err = client.Failure(err)
+		if s := cli.StatusOf(err); s == cli.StatusRefused || s == cli.StatusStopped {
+			m.sys.Log.Infof("stopped after %d records; answers are kept in the cache, run again to go on", m.written)
+		}
+	case m.failed > 0:
+		m.sys.Log.Warnf("%d of %d records failed", m.failed, m.written)
+		err = cli.Quiet(cli.StatusIncomplete)
+	}
+	return err
+}

@@ -1,0 +1,39 @@
+package main
+
+const usage = `usage: gpt-map [flags] [FILE ...]
+
+Reads JSON Lines records, asks a model about each, and writes the same records
+with a "response" (or an "error"), in the same order.
+
+  -p, --prompt TEXT      template ({{.text}} is a field), or a text that the
+                         record's current value follows; @FILE reads a file
+      --in FIELD         the value to ask about (default: response, else text)
+      --out FIELD        where the answer goes (default: response)
+  -R, --raw-input        each input line is plain text
+  -j, --jobs N           requests in flight (default 16)
+      --unordered        write as they finish
+      --meta             add "gpt": model, usage, attempts, …
+      --progress WHEN    auto, always or never: a status line on stderr
+  -m, --model NAME       model (GPT_MODEL)
+  -s, --system TEXT      system message; @FILE reads a file
+      --json             answers are JSON
+      --schema FILE      answers fit this JSON Schema
+      --temperature X, --max-tokens N, --seed N, --option KEY=JSON
+      --rps X, --rpm N, --tpm N
+                         requests a second or minute, tokens a minute
+      --retries N        further attempts (default 5)
+      --timeout D, --max-wait D
+                         an attempt (5m); the longest wait a server may ask (10m)
+      --no-cache, --refresh, --cache-ttl D, --sample N, --cache DIR, --linger D
+      --base-url URL, --allow-http, --api chat|responses|azure
+      --profile NAME, --key-command CMD
+      --metrics-file FILE, --log-level LEVEL, -q, --quiet
+  -h, --help, --version
+
+Exit status: 0 all done, 2 usage, 3 some records failed, 4 no credential or
+refused, 5 stopped early (run again to go on), 1 anything else.
+
+  $ gpt-chunk -t 2000 book.txt | gpt-map -p 'Summarise.' | gpt-join > summary.txt
+  $ echo '{"text":"chien"}' | gpt-map -p 'English for:'
+  {"text":"chien","response":"dog"}
+`

@@ -1,0 +1,107 @@
+// Package answer decides whether an answer is one that can be used: whole, not
+// refused and, where JSON was asked for, JSON that fits the schema.
+//
+// It stands inside the retries, so that a model that once forgets its schema
+// is asked again, and inside the cache, so that what is stored has passed.
+package answer
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6" // Apache-2.0; all drafts, kept up; loads nothing over the network
+
+	"gptpipe/pkg/llm"
+)
+
+// A Schema is a compiled JSON Schema.
+type Schema struct{ compiled *jsonschema.Schema }
+
+// ParseSchema compiles a JSON Schema; name is where it came from, for errors.
+// References to other files are resolved from there, references over the
+// network are not.
+func ParseSchema(name string, data []byte) (*Schema, error) {
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
+	if err != nil {
+		return nil, fmt.Errorf("%s: not JSON: %w", name, err)
+	}
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource(name, doc); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	s, err := c.Compile(name)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return &Schema{s}, nil
+}
+
+// Check lets usable answers of next through. With wantJSON the text of the
+// answer becomes compact JSON, checked against schema if that is not nil. An
+// answer that was cut, filtered or refused comes back with its error.
+func Check(next llm.Completer, wantJSON bool, schema *Schema) llm.Completer {
+	return llm.Func(func(ctx context.Context, req *llm.Request) (*llm.Response, error) {
+		resp, err := next.Complete(ctx, req)
+		if err != nil {
+			return resp, err
+		}
+		if err := resp.Err(); err != nil || !wantJSON {
+			return resp, err
+		}
+		text, err := compact(resp.Text, schema)
+		if err != nil {
+			return nil, err
+		}
+		resp.Text = text
+		return resp, nil
+	})
+}
+
+// compact returns the JSON of an answer on one line, its numbers as they were.
+func compact(text string, schema *Schema) (string, error) {
+	text = unfence(text)
+	var out bytes.Buffer
+	if err := json.Compact(&out, []byte(text)); err != nil {
+		return "", &llm.Error{Type: llm.BadResponse, Message: "the answer is not JSON: " + err.Error(), Retry: true}
+	}
+	if schema == nil {
+		return out.String(), nil
+	}
+	value, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
+	if err != nil {
+		return "", &llm.Error{Type: llm.BadResponse, Message: "the answer is not JSON: " + err.Error(), Retry: true}
+	}
+	if err := schema.compiled.Validate(value); err != nil {
+		return "", &llm.Error{Type: llm.Schema, Message: "the answer does not fit the schema: " + oneLine(err), Retry: true}
+	}
+	return out.String(), nil
+}
+
+// unfence takes away the Markdown fence that small models put around JSON.
+func unfence(text string) string {
+	text = strings.TrimSpace(text)
+	inner, ok := strings.CutPrefix(text, "```")
+	if !ok {
+		return text
+	}
+	inner, ok = strings.CutSuffix(inner, "```")
+	if !ok {
+		return text
+	}
+	return strings.TrimPrefix(inner, "json")
+}
+
+// oneLine is what a validation error says, without its heading and layout.
+func oneLine(err error) string {
+	lines := strings.Split(err.Error(), "\n")
+	if len(lines) > 1 {
+		lines = lines[1:]
+	}
+	for i, l := range lines {
+		lines[i] = strings.TrimLeft(l, " -")
+	}
+	return strings.Join(lines, "; ")
+}

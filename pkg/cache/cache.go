@@ -1,0 +1,174 @@
+// Package cache answers a request from the store if it has been answered
+// before, and stores each new answer before it hands it on.
+//
+// The key is what is asked, not where it came from: SHA-256 over the canonical
+// request body, the endpoint, organisation, project and --sample. So a job of a
+// million records can be appended to, reordered or edited, and a rerun pays for
+// the difference alone. The API key is not part of it: it may be rotated.
+//
+// Answers that were cut, filtered or refused are stored as what they are, so
+// that a rerun reports the same error and pays nothing. Of identical requests
+// in flight one is sent and the others wait for its answer.
+//
+// A store that fails is told once and then left alone; requests go on.
+package cache
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gptpipe/pkg/llm"
+)
+
+// A Store keeps values under keys for a time; hub.Client is one.
+type Store interface {
+	Get(ctx context.Context, key [32]byte) (value []byte, ok bool, err error)
+	Put(ctx context.Context, key [32]byte, value []byte, model string, ttl time.Duration) error
+}
+
+// putTimeout bounds a store of an answer that has been paid for, also when
+// the run is ending.
+const putTimeout = 5 * time.Second
+
+// Options are what is stored, and for how long.
+type Options struct {
+	Scope   []string // what beside the body tells requests apart
+	TTL     time.Duration
+	Refresh bool // ask anew, and store
+
+	Hit    func()          // is told of each answer from the store
+	Broken func(err error) // is told once that the store has failed
+}
+
+// New puts the store around next.
+func New(next llm.Completer, store Store, o Options) llm.Completer {
+	return &cache{next: next, store: store, o: o, flights: map[[32]byte]*flight{}}
+}
+
+type cache struct {
+	next   llm.Completer
+	store  Store
+	o      Options
+	broken atomic.Bool
+
+	mu      sync.Mutex
+	flights map[[32]byte]*flight
+}
+
+// A flight is a request under way, and its outcome once done is closed.
+type flight struct {
+	done chan struct{}
+	resp *llm.Response
+	err  error
+}
+
+func (c *cache) Complete(ctx context.Context, req *llm.Request) (*llm.Response, error) {
+	key := c.key(req)
+	c.mu.Lock()
+	f, waiting := c.flights[key]
+	if !waiting {
+		f = &flight{done: make(chan struct{})}
+		c.flights[key] = f
+	}
+	c.mu.Unlock()
+	if waiting {
+		return c.follow(ctx, f)
+	}
+	defer func() {
+		c.mu.Lock()
+		delete(c.flights, key)
+		c.mu.Unlock()
+		close(f.done)
+	}()
+	f.resp, f.err = c.lead(ctx, key, req)
+	return f.resp, f.err
+}
+
+// follow waits for the answer to the same request.
+func (c *cache) follow(ctx context.Context, f *flight) (*llm.Response, error) {
+	select {
+	case <-f.done:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	if f.resp == nil {
+		return nil, f.err
+	}
+	shared := *f.resp
+	shared.Cached = true
+	c.o.Hit()
+	return &shared, f.err
+}
+
+func (c *cache) lead(ctx context.Context, key [32]byte, req *llm.Request) (*llm.Response, error) {
+	if resp := c.get(ctx, key); resp != nil {
+		c.o.Hit()
+		return resp, resp.Err()
+	}
+	resp, err := c.next.Complete(ctx, req)
+	if resp != nil && (err == nil || resp.Err() != nil) {
+		c.put(ctx, key, req.Model, resp)
+	}
+	return resp, err
+}
+
+func (c *cache) get(ctx context.Context, key [32]byte) *llm.Response {
+	if c.o.Refresh || c.broken.Load() {
+		return nil
+	}
+	value, ok, err := c.store.Get(ctx, key)
+	if err != nil {
+		c.fail(ctx, err)
+		return nil
+	}
+	resp := &llm.Response{Cached: true}
+	if !ok || json.Unmarshal(value, resp) != nil {
+		return nil // a value that cannot be read is none
+	}
+	return resp
+}
+
+func (c *cache) put(ctx context.Context, key [32]byte, model string, resp *llm.Response) {
+	if c.broken.Load() {
+		return
+	}
+	value, err := json.Marshal(resp)
+	if err != nil {
+		c.fail(ctx, err)
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), putTimeout)
+	defer cancel()
+	if err := c.store.Put(ctx, key, value, model, c.o.TTL); err != nil {
+		c.fail(ctx, err)
+	}
+}
+
+func (c *cache) fail(ctx context.Context, err error) {
+	if ctx.Err() == nil && c.broken.CompareAndSwap(false, true) {
+		c.o.Broken(err)
+	}
+}
+
+func (c *cache) key(req *llm.Request) (key [32]byte) {
+	h := sha256.New()
+	add := func(part []byte) { // with its length, so that parts cannot run together
+		var n [8]byte
+		binary.BigEndian.PutUint64(n[:], uint64(len(part)))
+		h.Write(n[:])
+		h.Write(part)
+	}
+	add([]byte("gptpipe answer 1"))
+	for _, s := range c.o.Scope {
+		add([]byte(s))
+	}
+	add(binary.AppendVarint(nil, int64(req.Sample)))
+	add(req.Body)
+	h.Sum(key[:0])
+	return key
+}

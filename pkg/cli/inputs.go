@@ -1,0 +1,58 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+)
+
+// Inputs are the FILE operands of a command, read one after the other; "-",
+// or no operand at all, is standard input.
+type Inputs struct {
+	files []*os.File
+	names []string
+	at    int // of the file after the current one
+}
+
+// OpenInputs opens all files before anything is read, so that a name that is
+// wrong costs nothing.
+func OpenInputs(sys *System, names []string) (*Inputs, error) {
+	if len(names) == 0 {
+		names = []string{"-"}
+	}
+	in := &Inputs{names: names}
+	for _, name := range names {
+		f := sys.Stdin
+		if name != "-" {
+			var err error
+			if f, err = os.Open(name); err != nil {
+				in.Close()
+				return nil, fmt.Errorf("%s: %w", name, cause(err))
+			}
+		}
+		in.files = append(in.files, f)
+	}
+	return in, nil
+}
+
+// Next returns the next input, and io.EOF after the last.
+func (in *Inputs) Next() (io.Reader, error) {
+	if in.at == len(in.files) {
+		return nil, io.EOF
+	}
+	in.at++
+	return in.files[in.at-1], nil
+}
+
+// Name is the name of the current input, as it was given.
+func (in *Inputs) Name() string { return in.names[max(in.at-1, 0)] }
+
+// Close closes the files.
+func (in *Inputs) Close() error {
+	for _, f := range in.files {
+		if f != os.Stdin {
+			f.Close()
+		}
+	}
+	return nil
+}

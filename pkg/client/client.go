@@ -1,0 +1,236 @@
+// Package client is what gpt-ask and gpt-map share: the API flags, and the
+// chain of decorators that they describe.
+//
+//	cache ▶ retry ▶ answer ▶ limit ▶ observe ▶ wire
+//
+// A hit in the cache spends nothing; every attempt takes its own token from
+// the limits and is counted; a wait between attempts holds none; an answer
+// that cannot be used is a failed attempt.
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gptpipe/pkg/answer"
+	"gptpipe/pkg/cache"
+	"gptpipe/pkg/cli"
+	"gptpipe/pkg/credential"
+	"gptpipe/pkg/hub"
+	"gptpipe/pkg/limit"
+	"gptpipe/pkg/llm"
+	"gptpipe/pkg/observe"
+	"gptpipe/pkg/retry"
+	"gptpipe/pkg/wire"
+)
+
+// A Client asks one endpoint one model.
+type Client struct {
+	llm.Completer
+
+	sys      *cli.System
+	plan     plan
+	api      string
+	sample   int
+	metrics  string // file, or empty
+	hub      *hub.Client
+	counters *observe.Counters
+	retried  atomic.Int64
+}
+
+// New reads the flags to the end, finds the key and puts the chain together.
+// It returns a cli.Error: of status 2 when the flags make no sense, 4 when
+// there is no key. Nothing is sent. Close it.
+func New(sys *cli.System, drain *cli.Drain, flags *cli.Flags, f *Flags, jobs int) (*Client, error) {
+	if err := f.complete(sys, flags); err != nil {
+		return nil, err
+	}
+	p, err := f.plan(sys)
+	if err != nil {
+		return nil, err
+	}
+	key, err := findKey(drain.Soft, sys, f, p.endpoint)
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{
+		sys:      sys,
+		plan:     p,
+		api:      f.api.Value,
+		sample:   f.sample.N,
+		metrics:  f.metrics,
+		counters: observe.NewCounters(),
+	}
+	organization, project := sys.Getenv("OPENAI_ORG_ID"), sys.Getenv("OPENAI_PROJECT_ID")
+	c.Completer = wire.NewClient(wire.Options{
+		Endpoint:     p.endpoint,
+		API:          c.api,
+		Key:          key,
+		Organization: organization,
+		Project:      project,
+		UserAgent:    "gptpipe/" + cli.Version(),
+		Timeout:      time.Duration(f.timeout),
+		Jobs:         jobs,
+		Lifetime:     drain.Hard,
+	})
+	c.Completer = observe.Requests(c.Completer, c.counters, sys.Name)
+	c.Completer = limit.New(c.Completer, limit.Limits{
+		PerSecond:       float64(f.perSecond),
+		PerMinute:       float64(f.perMinute),
+		TokensPerMinute: float64(f.tpm),
+	})
+	c.Completer = answer.Check(c.Completer, p.params.JSON, p.schema)
+	c.Completer = retry.New(c.Completer, retry.Options{
+		Retries: f.retries.N,
+		MaxWait: time.Duration(f.maxWait),
+		Jobs:    jobs,
+		Report:  c.reportRetry(),
+	})
+	if !f.noCache || f.metrics != "" {
+		c.openHub(drain.Soft, f)
+	}
+	if c.hub != nil && !f.noCache {
+		c.Completer = cache.New(c.Completer, c.hub, cache.Options{
+			Scope:   []string{c.api, p.endpoint.String(), organization, project},
+			TTL:     time.Duration(f.ttl),
+			Refresh: f.refresh,
+			Hit:     func() { c.counters.Add(observe.CacheHits(sys.Name, p.params.Model), 1) },
+			Broken:  func(err error) { sys.Log.Warnf("the cache has failed: %v; going on without it", err) },
+		})
+	}
+	return c, nil
+}
+
+func findKey(ctx context.Context, sys *cli.System, f *Flags, endpoint wire.Endpoint) (string, error) {
+	host, err := credential.HostOf(f.baseURL)
+	if err != nil {
+		return "", cli.Usagef("%w", err)
+	}
+	key, err := credential.Find(ctx, credential.Query{
+		Profile:   f.profile,
+		Named:     f.namedProfile,
+		Host:      host,
+		Command:   f.keyCommand,
+		Getenv:    sys.Getenv,
+		ConfigDir: cli.ConfigDir(sys.Getenv),
+		Stderr:    sys.Stderr,
+	})
+	var none *credential.NotFoundError
+	switch {
+	case err == nil:
+		sys.Redact.Add(key.Secret)
+		sys.Log.Debugf("key from %s", key.Source)
+		return key.Secret, nil
+	case errors.As(err, &none) && endpoint.Local():
+		return "", nil // a server on this machine may need none
+	}
+	return "", cli.WithHint(cli.Failf(cli.StatusRefused, "%w", err), "gpt-key set stores a key; or set OPENAI_API_KEY")
+}
+
+// openHub reaches the state that all processes share. Without it the program
+// goes on, and says so.
+func (c *Client) openHub(ctx context.Context, f *Flags) {
+	h, err := func() (*hub.Client, error) {
+		if c.plan.cacheDir == "" {
+			return nil, errors.New("neither HOME nor XDG_CACHE_HOME is set")
+		}
+		return hub.Open(ctx, hub.Config{
+			Dir:        c.plan.cacheDir,
+			RuntimeDir: c.sys.Getenv("XDG_RUNTIME_DIR"),
+			Command:    []string{cli.Sibling("gpt-cache"), "serve"},
+			Linger:     time.Duration(f.linger),
+		})
+	}()
+	if err != nil {
+		if ctx.Err() == nil {
+			c.sys.Log.Warnf("no shared cache: %v; going on without it", err)
+		}
+		return
+	}
+	c.hub = h
+}
+
+// reportRetry tells of long waits, at most every ten seconds, and of each at
+// level debug.
+func (c *Client) reportRetry() func(*llm.Error, time.Duration) {
+	var mu sync.Mutex
+	var told time.Time
+	return func(why *llm.Error, wait time.Duration) {
+		c.retried.Add(1)
+		c.sys.Log.Debugf("attempt %d failed: %v; next in %v", why.Attempts, why, wait.Round(time.Millisecond))
+		mu.Lock()
+		defer mu.Unlock()
+		if wait >= 5*time.Second && time.Since(told) > 10*time.Second {
+			told = time.Now()
+			c.sys.Log.Infof("%v; trying again in %v", why, wait.Round(time.Second))
+		}
+	}
+}
+
+// Retried is how many attempts have been repeated so far.
+func (c *Client) Retried() int64 { return c.retried.Load() }
+
+// WantsJSON reports whether answers are JSON values.
+func (c *Client) WantsJSON() bool { return c.plan.params.JSON }
+
+// Request encodes a conversation, with the system message in front.
+func (c *Client) Request(turns ...llm.Message) (*llm.Request, error) {
+	p := &llm.Prompt{Params: c.plan.params, Messages: turns}
+	if c.plan.system != "" {
+		p.Messages = append([]llm.Message{{Role: "system", Content: c.plan.system}}, turns...)
+	}
+	body, err := wire.Encode(c.api, p)
+	if err != nil {
+		return nil, err
+	}
+	return &llm.Request{Model: p.Model, Body: body, Sample: c.sample}, nil
+}
+
+// Close hands the counters on and leaves the hub.
+func (c *Client) Close() {
+	totals := c.counters.Take()
+	if c.hub != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if all, err := c.hub.Add(ctx, totals); err == nil {
+			totals = all
+		}
+		defer c.hub.Close()
+	}
+	if c.metrics == "" {
+		return
+	}
+	if err := observe.WriteFile(c.metrics, totals); err != nil {
+		c.sys.Log.Warnf("--metrics-file: %v", err)
+	}
+}
+
+// Failure is the error of a run that ends because of err, with its status.
+func Failure(err error) error {
+	var e *llm.Error
+	var wait *llm.WaitError
+	switch {
+	case errors.As(err, &wait):
+		return cli.Failf(cli.StatusStopped, "%w", err)
+	case !errors.As(err, &e):
+		return err
+	case e.Type == llm.Auth:
+		return cli.Failf(cli.StatusRefused, "%w", err)
+	case e.Type == llm.Quota:
+		return cli.Failf(cli.StatusStopped, "%w", err)
+	}
+	return cli.Failf(cli.StatusFailed, "%w", err)
+}
+
+func compactJSON(data []byte) json.RawMessage {
+	var out bytes.Buffer
+	if json.Compact(&out, data) != nil {
+		return data
+	}
+	return out.Bytes()
+}

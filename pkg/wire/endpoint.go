@@ -1,0 +1,97 @@
+package wire
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// An Endpoint is where an API is: the root of its URLs, or a unix socket.
+type Endpoint struct {
+	root   string // without a final slash
+	host   string
+	tls    bool
+	socket string
+}
+
+// ParseEndpoint reads a base URL: http(s)://HOST/PATH with its /v1, or
+// unix:///PATH for HTTP over that socket, under /v1.
+func ParseEndpoint(base string) (Endpoint, error) {
+	u, err := url.Parse(base)
+	if err != nil {
+		return Endpoint{}, fmt.Errorf("base URL: not a URL")
+	}
+	switch u.Scheme {
+	case "unix":
+		if u.Host != "" || u.Path == "" {
+			return Endpoint{}, fmt.Errorf("base URL %s: a socket is written unix:///PATH", u.Redacted())
+		}
+		return Endpoint{root: "http://unix/v1", host: "unix", socket: u.Path}, nil
+	case "http", "https":
+	default:
+		return Endpoint{}, fmt.Errorf("base URL %q: it has to begin with https://, http:// or unix://", u.Redacted())
+	}
+	switch {
+	case u.Hostname() == "":
+		return Endpoint{}, fmt.Errorf("base URL %s: no host", u.Redacted())
+	case u.User != nil:
+		return Endpoint{}, fmt.Errorf("base URL %s: a user or password does not belong there", u.Redacted())
+	case u.RawQuery != "" || u.Fragment != "":
+		return Endpoint{}, fmt.Errorf("base URL %s: no query or fragment can stand there", u.Redacted())
+	}
+	return Endpoint{
+		root: strings.TrimRight(u.String(), "/"),
+		host: u.Hostname(),
+		tls:  u.Scheme == "https",
+	}, nil
+}
+
+// String is the root of the API's URLs, or the socket: the same for the same
+// endpoint, as the cache needs it.
+func (e Endpoint) String() string {
+	if e.socket != "" {
+		return "unix://" + e.socket
+	}
+	return e.root
+}
+
+// TLS reports whether the connection is encrypted.
+func (e Endpoint) TLS() bool { return e.tls }
+
+// Local reports whether the endpoint is on this machine: a unix socket or a
+// loopback address.
+func (e Endpoint) Local() bool {
+	if e.socket != "" {
+		return true
+	}
+	if ip, err := netip.ParseAddr(e.host); err == nil {
+		return ip.IsLoopback()
+	}
+	host := strings.ToLower(strings.TrimSuffix(e.host, "."))
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") // RFC 6761
+}
+
+func (e Endpoint) transport(jobs int) *http.Transport {
+	dialer := &net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}
+	t := &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         dialer.DialContext,
+		ForceAttemptHTTP2:   true,
+		MaxIdleConns:        jobs,
+		MaxIdleConnsPerHost: jobs,
+		IdleConnTimeout:     90 * time.Second,
+		TLSHandshakeTimeout: 15 * time.Second,
+	}
+	if e.socket != "" {
+		t.Proxy = nil
+		t.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, "unix", e.socket)
+		}
+	}
+	return t
+}

@@ -1,0 +1,195 @@
+// Package wire speaks the OpenAI APIs over HTTP: it encodes a prompt as a
+// request body, sends it, and reads the answer, whole or as a stream of
+// server-sent events.
+//
+// A Client is the innermost Completer: it makes one attempt, and says of each
+// failure what kind it is, whether another attempt may help, and how long the
+// server asked to wait. It never follows a redirect, for that would carry the
+// key to another place.
+package wire
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"gptpipe/pkg/llm"
+)
+
+// maxAnswer bounds the body of one answer, in bytes: a server that never stops
+// is cut off there.
+const maxAnswer = 256 << 20
+
+// Options describe an endpoint and how to speak to it.
+type Options struct {
+	Endpoint     Endpoint
+	API          string // chat, responses or azure
+	Key          string // empty: none is sent
+	Organization string // OpenAI-Organization, or empty
+	Project      string // OpenAI-Project, or empty
+	UserAgent    string
+	Timeout      time.Duration // of one attempt, to the last byte of the answer
+	Jobs         int           // idle connections that are kept
+
+	// Lifetime ends attempts under way; the context of Complete only keeps
+	// them from being begun.
+	Lifetime context.Context
+}
+
+// A Client sends requests to one endpoint.
+type Client struct {
+	format    format
+	url       string
+	header    http.Header // shared by all requests, so that the key has one copy
+	transport *http.Transport
+	timeout   time.Duration
+	lifetime  context.Context
+}
+
+// NewClient makes a client; it opens no connection.
+func NewClient(o Options) *Client {
+	f := formatOf(o.API)
+	c := &Client{
+		format:    f,
+		url:       o.Endpoint.root + f.path,
+		transport: o.Endpoint.transport(o.Jobs),
+		timeout:   o.Timeout,
+		lifetime:  o.Lifetime,
+	}
+	c.header = http.Header{
+		"Content-Type": {"application/json"},
+		"User-Agent":   {o.UserAgent},
+	}
+	switch {
+	case o.Key == "":
+	case o.API == "azure":
+		c.header["Api-Key"] = []string{o.Key}
+	default:
+		c.header["Authorization"] = []string{"Bearer " + o.Key}
+	}
+	if o.Organization != "" {
+		c.header["Openai-Organization"] = []string{o.Organization}
+	}
+	if o.Project != "" {
+		c.header["Openai-Project"] = []string{o.Project}
+	}
+	return c
+}
+
+// Complete makes one attempt. Its errors are *llm.Error, or the cause of ctx
+// or of the client's lifetime.
+func (c *Client) Complete(ctx context.Context, req *llm.Request) (*llm.Response, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	attempt, cancel := context.WithTimeout(c.lifetime, c.timeout)
+	defer cancel()
+
+	begin := time.Now()
+	emitted := false
+	one := *req
+	if req.OnDelta != nil {
+		one.OnDelta = func(text string) { emitted = true; req.OnDelta(text) }
+	}
+	resp, err := c.roundTrip(attempt, &one)
+	var e *llm.Error
+	switch {
+	case err == nil:
+		resp.Elapsed = time.Since(begin)
+		return resp, nil
+	case c.lifetime.Err() != nil:
+		return nil, context.Cause(c.lifetime)
+	case errors.As(err, &e):
+	case errors.Is(err, context.DeadlineExceeded):
+		e = &llm.Error{Type: llm.Timeout, Message: fmt.Sprintf("no whole answer within %v", c.timeout), Retry: true, Err: err}
+	default:
+		e = &llm.Error{Type: llm.Connection, Message: plainWords(err), Retry: !hopeless(err), Err: err}
+	}
+	if emitted {
+		e.Retry = false
+	}
+	return nil, e
+}
+
+func (c *Client) roundTrip(ctx context.Context, req *llm.Request) (*llm.Response, error) {
+	body := req.Body
+	if req.OnDelta != nil {
+		body = c.format.streaming(body)
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	r.Header = c.header
+	// The transport itself, not http.Client: it follows no redirect.
+	answer, err := c.transport.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	answer.Body = http.MaxBytesReader(nil, answer.Body, maxAnswer)
+
+	resp, err := c.read(answer, req.OnDelta)
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return nil, &llm.Error{Type: llm.BadResponse, Status: answer.StatusCode, Message: fmt.Sprintf("the answer is larger than %d MiB", maxAnswer>>20)}
+	}
+	if err != nil {
+		return nil, err
+	}
+	resp.RequestID = requestID(answer.Header)
+	return resp, nil
+}
+
+func (c *Client) read(answer *http.Response, onDelta func(string)) (*llm.Response, error) {
+	if onDelta != nil && answer.StatusCode == http.StatusOK && strings.HasPrefix(answer.Header.Get("Content-Type"), "text/event-stream") {
+		return c.format.readStream(answer.Body, onDelta)
+	}
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return nil, err
+	}
+	body = bytes.TrimPrefix(body, []byte("\ufeff"))
+	if answer.StatusCode != http.StatusOK {
+		return nil, httpError(answer.StatusCode, answer.Header, body)
+	}
+	resp, err := c.format.read(body)
+	if err == nil && onDelta != nil {
+		onDelta(resp.Text) // a server that does not stream
+	}
+	return resp, err
+}
+
+func requestID(h http.Header) string {
+	if id := h.Get("X-Request-Id"); id != "" {
+		return id
+	}
+	return h.Get("Apim-Request-Id") // Azure
+}
+
+// hopeless reports whether a failed connection will fail the same way again:
+// a certificate that is not trusted, or a server that speaks no TLS.
+func hopeless(err error) bool {
+	var certificate *tls.CertificateVerificationError
+	var record tls.RecordHeaderError
+	var authority x509.UnknownAuthorityError
+	return errors.As(err, &certificate) || errors.As(err, &record) || errors.As(err, &authority)
+}
+
+// plainWords says what broke without repeating the address twice.
+func plainWords(err error) string {
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return "the connection was cut in the middle of the answer"
+	case errors.Is(err, io.EOF):
+		return "the server closed the connection without an answer"
+	}
+	return err.Error()
+}
