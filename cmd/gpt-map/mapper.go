@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"sync/atomic"
 
 	"gptpipe/pkg/cli"
@@ -35,42 +34,6 @@ type mapper struct {
 	cached          atomic.Int64
 }
 
-// A source reads the records of all inputs in turn, and counts their lines.
-type source struct {
-	in     *cli.Inputs
-	raw    bool
-	reader *record.Reader
-	line   int // lines of the inputs before this one
-}
-
-// next returns the next record. A line that is none comes as the record that
-// answers it, with its error.
-func (s *source) next() (record.Record, error) {
-	for {
-		if s.reader == nil {
-			in, err := s.in.Next()
-			if err != nil {
-				return record.Record{}, err
-			}
-			s.reader = record.NewReader(in, s.raw)
-		}
-		r, err := s.reader.Read()
-		var bad *record.LineError
-		switch {
-		case err == nil:
-			r.Line += s.line
-			return r, nil
-		case errors.As(err, &bad):
-			bad.Line += s.line
-			return bad.Record(), nil
-		case !errors.Is(err, io.EOF):
-			return record.Record{}, fmt.Errorf("%s: %w", s.in.Name(), err)
-		}
-		s.line += s.reader.Lines()
-		s.reader = nil
-	}
-}
-
 // A result is a record to write, and whether it failed here, and why.
 type result struct {
 	record record.Record
@@ -80,7 +43,11 @@ type result struct {
 
 // work answers one record. An error ends the run: the record has not been
 // answered, and none will be.
-func (m *mapper) work(ctx context.Context, r record.Record) (result, error) {
+func (m *mapper) work(ctx context.Context, it item) (result, error) {
+	r := it.record
+	if it.bad != nil {
+		return result{record: r, failed: true, why: it.bad}, nil
+	}
 	in := r.Current(m.o.in)
 	_, hasInput := r.Get(in)
 	_, hasError := r.Get("error")

@@ -65,19 +65,25 @@ func compact(text string, schema *Schema) (string, error) {
 	text = unfence(text)
 	var out bytes.Buffer
 	if err := json.Compact(&out, []byte(text)); err != nil {
-		return "", &llm.Error{Type: llm.BadResponse, Message: "the answer is not JSON: " + err.Error(), Retry: true}
+		return "", again(llm.BadResponse, "the answer is not JSON: "+err.Error())
 	}
 	if schema == nil {
 		return out.String(), nil
 	}
 	value, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
 	if err != nil {
-		return "", &llm.Error{Type: llm.BadResponse, Message: "the answer is not JSON: " + err.Error(), Retry: true}
+		return "", again(llm.BadResponse, "the answer is not JSON: "+err.Error())
 	}
 	if err := schema.compiled.Validate(value); err != nil {
-		return "", &llm.Error{Type: llm.Schema, Message: "the answer does not fit the schema: " + oneLine(err), Retry: true}
+		return "", again(llm.Schema, "the answer does not fit the schema: "+oneLine(err))
 	}
 	return out.String(), nil
+}
+
+// again is a failure of the model, not of the server: the next attempt need not
+// wait.
+func again(t llm.Type, message string) error {
+	return &llm.Error{Type: t, Message: message, Retry: true, HasWait: true}
 }
 
 // unfence takes away the Markdown fence that small models put around JSON.

@@ -45,16 +45,19 @@ type Options struct {
 	Broken func(err error) // is told once that the store has failed
 }
 
-// New puts the store around next.
+// New puts the store around next. With a nil store nothing is kept, and
+// identical requests in flight are still one.
 func New(next llm.Completer, store Store, o Options) llm.Completer {
-	return &cache{next: next, store: store, o: o, flights: map[[32]byte]*flight{}}
+	c := &cache{next: next, store: store, o: o, flights: map[[32]byte]*flight{}}
+	c.broken.Store(store == nil)
+	return c
 }
 
 type cache struct {
 	next   llm.Completer
 	store  Store
 	o      Options
-	broken atomic.Bool
+	broken atomic.Bool // there is no store, or it has failed
 
 	mu      sync.Mutex
 	flights map[[32]byte]*flight

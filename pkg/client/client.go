@@ -94,8 +94,12 @@ func New(sys *cli.System, drain *cli.Drain, flags *cli.Flags, f *Flags, jobs int
 	if !f.noCache || f.metrics != "" {
 		c.openHub(drain.Soft, f)
 	}
-	if c.hub != nil && !f.noCache {
-		c.Completer = cache.New(c.Completer, c.hub, cache.Options{
+	if !f.noCache {
+		var store cache.Store
+		if c.hub != nil {
+			store = c.hub
+		}
+		c.Completer = cache.New(c.Completer, store, cache.Options{
 			Scope:   []string{c.api, p.endpoint.String(), organization, project},
 			TTL:     time.Duration(f.ttl),
 			Refresh: f.refresh,

@@ -32,7 +32,7 @@ type Error struct {
 	Message string
 
 	Retry    bool          // another attempt may succeed
-	Wait     time.Duration // how long the server asked to wait, if HasWait
+	Wait     time.Duration // how long to wait before it, if HasWait: the server's word
 	HasWait  bool
 	Overload bool // the server asks everybody to slow down
 

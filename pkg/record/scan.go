@@ -1,6 +1,7 @@
 package record
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math/bits"
@@ -256,12 +257,10 @@ func (s *scanner) digits() error {
 }
 
 func (s *scanner) word(w string) error {
-	for i := range len(w) {
-		if s.peek() != w[i] {
-			return s.bad("where a value should stand")
-		}
-		s.pos++
+	if !bytes.HasPrefix(s.data[s.pos:], []byte(w)) {
+		return s.bad("where a value should begin")
 	}
+	s.pos += len(w)
 	return nil
 }
 
