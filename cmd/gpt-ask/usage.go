@@ -29,6 +29,6 @@ then, if stdin is neither a terminal nor /dev/null, all of it after a blank line
 Exit status: 0 answered, 2 usage, 4 no credential or refused, 5 quota spent or
 a wait longer than --max-wait, 1 anything else.
 
-  $ git diff --cached | gpt-ask 'Write a commit message for this change.'
+  $ git diff HEAD | gpt-ask 'Write a commit message for this change.'
   $ ls *.txt | xargs -I{} -P8 sh -c 'gpt-ask "Title for:" <"$1" >"$1.title"' sh {}
 `

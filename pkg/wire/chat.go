@@ -16,7 +16,7 @@ var chat = format{
 	maxTokens:    "max_completion_tokens",
 	streamFields: `,"stream":true,"stream_options":{"include_usage":true}`,
 	prompt: func(b *body, p *llm.Prompt) {
-		b.field("messages", messages(withJSONWord(p), chatParts))
+		b.field("messages", messages(withJSONWord(p.Messages, p), chatParts))
 	},
 	answerFormat: func(b *body, p *llm.Prompt) {
 		switch {

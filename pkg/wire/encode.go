@@ -90,17 +90,18 @@ func messages(turns []llm.Message, parts func(out []byte, m *llm.Message) []byte
 }
 
 // withJSONWord returns the turns with a system message in front that asks for
-// JSON, if nothing in them does: the API refuses JSON mode without the word.
-func withJSONWord(p *llm.Prompt) []llm.Message {
+// JSON, if p wants it and nothing in them does: the API refuses JSON mode
+// without the word.
+func withJSONWord(turns []llm.Message, p *llm.Prompt) []llm.Message {
 	if !p.JSON || p.Schema != nil {
-		return p.Messages
+		return turns
 	}
-	for _, m := range p.Messages {
+	for _, m := range turns {
 		if containsFold(m.Content, "json") {
-			return p.Messages
+			return turns
 		}
 	}
-	return append([]llm.Message{{Role: "system", Content: "Answer in JSON."}}, p.Messages...)
+	return append([]llm.Message{{Role: "system", Content: "Answer in JSON."}}, turns...)
 }
 
 // containsFold reports whether text contains the lower-case ASCII word in

@@ -18,7 +18,7 @@ var responses = format{
 	prompt: func(b *body, p *llm.Prompt) {
 		var system []string
 		var turns []llm.Message
-		for _, m := range withJSONWord(p) {
+		for _, m := range p.Messages {
 			if m.Role == "system" {
 				system = append(system, m.Content)
 			} else {
@@ -28,7 +28,8 @@ var responses = format{
 		if system != nil {
 			b.field("instructions", record.AppendString(nil, strings.Join(system, "\n\n")))
 		}
-		b.field("input", messages(turns, responsesParts))
+		// The instructions do not count where the API looks for the word JSON.
+		b.field("input", messages(withJSONWord(turns, p), responsesParts))
 		b.field("store", []byte("false")) // the server would keep it otherwise
 	},
 	answerFormat: func(b *body, p *llm.Prompt) {

@@ -1,0 +1,67 @@
+# make          build the commands into bin/
+# make demo     chunk | map | join on a real text, against a local stand-in (LIVE=1: the real API and your key)
+# make test     all tests; installs the system packages they need when run as root
+# make check    vet, formatting, manual pages
+# make bench    benchmarks
+# make install  PREFIX=/usr/local DESTDIR=
+# make clean
+
+PREFIX  = /usr/local
+DESTDIR =
+GO      = go
+BUILD   = $(GO) build -trimpath -ldflags '-s -w'
+
+COMMANDS = gpt-ask gpt-chunk gpt-map gpt-join gpt-key gpt-cache
+PAGES    = $(wildcard man/*.[157])
+
+# What the tests run beside Go: the program, and the Debian package it is in.
+NEEDED = gcc:gcc mandoc:mandoc expect:expect \
+	dbus-run-session:dbus-daemon gnome-keyring-daemon:gnome-keyring
+
+GOTESTSUM = $(GO) run gotest.tools/gotestsum@v1.13.0
+
+all: build
+
+build:
+	@mkdir -p bin
+	CGO_ENABLED=0 $(BUILD) -buildvcs=auto -o bin/ ./cmd/...
+
+demo: build
+	@mkdir -p bin
+	@CGO_ENABLED=0 $(BUILD) -o bin/stand-in ./test/standin/serve
+	@LIVE='$(LIVE)' sh demo/run.sh
+
+test: packages aimock check
+	@rm -f bin/tests.json; mkdir -p bin
+	CGO_ENABLED=1 $(GOTESTSUM) --format pkgname --hide-summary output --jsonfile bin/tests.json -- -race -timeout 30m ./... ; \
+	status=$$?; sh test/tally.sh bin/tests.json; tally=$$?; [ $$status -eq 0 ] && exit $$tally; exit $$status
+
+# The programs that are missing are installed, or it is said how.
+packages:
+	@sh test/packages.sh $(NEEDED)
+
+# The API mock needs a newer node than Debian 12 has; without it the tests
+# that use it are skipped by name.
+aimock:
+	@sh test/aimock/install.sh
+
+check:
+	@unformatted=$$(gofmt -l cmd pkg test); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted"; exit 1; }
+	$(GO) vet ./...
+	@if command -v mandoc >/dev/null; then mandoc -T lint -W warning $(PAGES); else echo 'check: no mandoc here, the manual pages are not checked'; fi
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+install: build
+	install -d '$(DESTDIR)$(PREFIX)/bin'
+	install -m 755 $(COMMANDS:%=bin/%) '$(DESTDIR)$(PREFIX)/bin/'
+	for page in $(PAGES); do \
+		dir='$(DESTDIR)$(PREFIX)/share/man/man'$${page##*.}; \
+		install -d "$$dir" && install -m 644 "$$page" "$$dir/" || exit 1; \
+	done
+
+clean:
+	rm -rf bin
+
+.PHONY: all build demo test packages aimock check bench install clean
