@@ -14,10 +14,11 @@ import (
 type Drain struct {
 	Soft, Hard context.Context
 
-	soft  context.CancelCauseFunc
-	hard  context.CancelFunc
-	timer sync.Once
-	stop  func()
+	soft   context.CancelCauseFunc
+	hard   context.CancelFunc
+	timer  sync.Once
+	closed chan struct{}
+	close  func()
 }
 
 // How long answers in flight are waited for after each cause, and how long
@@ -33,7 +34,7 @@ const (
 // Soft, and Hard after GraceSignal; the second ends Hard. SIGHUP is left alone
 // if it was ignored, as under nohup. Close stops listening.
 func NewDrain(ctx context.Context) *Drain {
-	d := &Drain{}
+	d := &Drain{closed: make(chan struct{})}
 	d.Hard, d.hard = context.WithCancel(ctx)
 	d.Soft, d.soft = context.WithCancelCause(d.Hard)
 
@@ -42,8 +43,7 @@ func NewDrain(ctx context.Context) *Drain {
 	if !signal.Ignored(syscall.SIGHUP) {
 		signal.Notify(signals, syscall.SIGHUP)
 	}
-	done := make(chan struct{})
-	d.stop = sync.OnceFunc(func() { signal.Stop(signals); close(done) })
+	d.close = sync.OnceFunc(func() { signal.Stop(signals); close(d.closed) })
 	go func() {
 		for first := true; ; first = false {
 			select {
@@ -52,7 +52,7 @@ func NewDrain(ctx context.Context) *Drain {
 				if !first {
 					d.giveUp()
 				}
-			case <-done:
+			case <-d.closed:
 				return
 			}
 		}
@@ -70,12 +70,18 @@ func (d *Drain) End(why error, grace time.Duration) {
 func (d *Drain) giveUp() {
 	d.hard()
 	status := StatusOf(context.Cause(d.Soft))
-	time.AfterFunc(forceAfter, func() { os.Exit(int(status)) })
+	time.AfterFunc(forceAfter, func() {
+		select {
+		case <-d.closed:
+		default:
+			os.Exit(int(status))
+		}
+	})
 }
 
 // Close ends both and stops listening for signals.
 func (d *Drain) Close() {
-	d.stop()
+	d.close()
 	d.soft(nil)
 	d.hard()
 }

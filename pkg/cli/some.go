@@ -16,3 +16,18 @@ func (f *Flags) FileSome(path string) error {
 	}
 	return Usagef("%s: %w", path, err)
 }
+
+// ProfileFrom sets the shared flag profile from the configuration, if neither
+// an argument nor the environment has. It comes before the files are read: the
+// profile's own comes first, and must be known by then.
+func (f *Flags) ProfileFrom(path string) error {
+	if f.Given("profile") {
+		return nil
+	}
+	only := NewFlags()
+	only.Shared.String("profile", "", "")
+	if err := only.FileSome(path); err != nil || !only.Given("profile") {
+		return err
+	}
+	return f.Shared.Set("profile", only.Shared.Lookup("profile").Value.String())
+}
