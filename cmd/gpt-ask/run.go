@@ -104,7 +104,8 @@ func run(ctx context.Context, sys *cli.System) error {
 		out.rest(resp.Text)
 		out.newline()
 	}
-	return errors.Join(chat.append(question, resp.Text), out.err)
+	// A signal that came meanwhile let the answer arrive, and still counts.
+	return errors.Join(context.Cause(drain.Soft), chat.append(question, resp.Text), out.err)
 }
 
 // join puts what came from stdin after the words, with a blank line between.

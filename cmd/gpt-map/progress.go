@@ -24,7 +24,7 @@ func (m *mapper) showProgress() (stop func()) {
 		for _, n := range []struct {
 			count int64
 			what  string
-		}{{m.cached.Load(), "cached"}, {m.client.Retried(), "retries"}, {m.errors.Load(), "failed"}} {
+		}{{m.cached.Load(), "cached"}, {m.client.Retried(), "retried"}, {m.errors.Load(), "failed"}} {
 			if n.count > 0 {
 				line += fmt.Sprintf(", %d %s", n.count, n.what)
 			}
