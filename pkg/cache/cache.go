@@ -10,7 +10,8 @@
 // that a rerun reports the same error and pays nothing. Of identical requests
 // in flight one is sent and the others wait for its answer.
 //
-// A store that fails is told once and then left alone; requests go on.
+// A store that fails is told once and then left alone; requests go on. That it
+// cannot take one value, too large or for want of space, is told once as well.
 package cache
 
 import (
@@ -18,10 +19,12 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"gptpipe/pkg/hub"
 	"gptpipe/pkg/llm"
 )
 
@@ -43,6 +46,7 @@ type Options struct {
 
 	Hit    func()          // is told of each answer from the store
 	Broken func(err error) // is told once that the store has failed
+	Full   func(err error) // is told once that an answer could not be kept
 }
 
 // New puts the store around next. With a nil store nothing is kept, and
@@ -58,6 +62,7 @@ type cache struct {
 	store  Store
 	o      Options
 	broken atomic.Bool // there is no store, or it has failed
+	full   atomic.Bool // Full has been told
 
 	mu      sync.Mutex
 	flights map[[32]byte]*flight
@@ -126,7 +131,9 @@ func (c *cache) get(ctx context.Context, key [32]byte) *llm.Response {
 	}
 	value, ok, err := c.store.Get(ctx, key)
 	if err != nil {
-		c.fail(ctx, err)
+		if ctx.Err() == nil {
+			c.fail(err)
+		}
 		return nil
 	}
 	resp := &llm.Response{Cached: true}
@@ -142,18 +149,25 @@ func (c *cache) put(ctx context.Context, key [32]byte, model string, resp *llm.R
 	}
 	value, err := json.Marshal(resp)
 	if err != nil {
-		c.fail(ctx, err)
+		c.fail(err)
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), putTimeout)
 	defer cancel()
-	if err := c.store.Put(ctx, key, value, model, c.o.TTL); err != nil {
-		c.fail(ctx, err)
+	err = c.store.Put(ctx, key, value, model, c.o.TTL)
+	switch {
+	case err == nil:
+	case errors.Is(err, hub.ErrTooLarge), errors.Is(err, hub.ErrNoSpace):
+		if c.full.CompareAndSwap(false, true) {
+			c.o.Full(err)
+		}
+	default:
+		c.fail(err)
 	}
 }
 
-func (c *cache) fail(ctx context.Context, err error) {
-	if ctx.Err() == nil && c.broken.CompareAndSwap(false, true) {
+func (c *cache) fail(err error) {
+	if c.broken.CompareAndSwap(false, true) {
 		c.o.Broken(err)
 	}
 }

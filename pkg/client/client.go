@@ -105,6 +105,7 @@ func New(sys *cli.System, drain *cli.Drain, flags *cli.Flags, f *Flags, jobs int
 			Refresh: f.refresh,
 			Hit:     func() { c.counters.Add(observe.CacheHits(sys.Name, p.params.Model), 1) },
 			Broken:  func(err error) { sys.Log.Warnf("the cache has failed: %v; going on without it", err) },
+			Full:    func(err error) { sys.Log.Warnf("not every answer could be kept in the cache: %v", err) },
 		})
 	}
 	return c, nil
