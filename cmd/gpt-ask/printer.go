@@ -25,16 +25,15 @@ func (p *printer) delta(text string) {
 	}
 }
 
-// rest prints the whole answer, unless it has been streamed.
-func (p *printer) rest(text string) {
-	if !p.printed {
+// whole prints the answer, unless it has been streamed, and ends its last line.
+// It is one write, so that the answers of many processes do not mix.
+func (p *printer) whole(text string) {
+	switch {
+	case !p.printed && strings.HasSuffix(text, "\n"):
 		p.print(text)
-	}
-}
-
-// newline ends the answer's last line, if there is one and it has no end.
-func (p *printer) newline() {
-	if p.last != 0 && p.last != '\n' {
+	case !p.printed:
+		p.print(text + "\n")
+	case p.last != '\n':
 		p.print("\n")
 	}
 }

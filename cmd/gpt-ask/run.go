@@ -92,17 +92,18 @@ func run(ctx context.Context, sys *cli.System) error {
 	}
 	resp, err := c.Complete(drain.Soft, req)
 	if err != nil {
-		if resp != nil && !o.jsonl && !c.WantsJSON() {
-			out.rest(resp.Text) // it was cut, and has been paid for
+		switch {
+		case out.printed:
+			out.whole("")
+		case resp != nil && resp.Text != "" && !o.jsonl && !c.WantsJSON():
+			out.whole(resp.Text) // it was cut, and has been paid for
 		}
-		out.newline()
 		return errors.Join(client.Failure(err), out.err)
 	}
 	if o.jsonl {
 		out.print(asRecord(question, resp.Text, c.WantsJSON()))
 	} else {
-		out.rest(resp.Text)
-		out.newline()
+		out.whole(resp.Text)
 	}
 	// A signal that came meanwhile let the answer arrive, and still counts.
 	return errors.Join(context.Cause(drain.Soft), chat.append(question, resp.Text), out.err)
