@@ -3,13 +3,7 @@ package cli
 import (
 	"errors"
 	"flag"
-	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
-
-	"github.com/peterbourgon/ff/v3"
 )
 
 // ErrHelp and ErrVersion say that --help or --version was asked for.
@@ -145,72 +139,7 @@ func (f *Flags) Given(name string) bool {
 	return given
 }
 
-// Environment sets shared flags that no argument has set from GPT_NAME, then
-// from those other variables that fallback names for a flag.
-func (f *Flags) Environment(getenv func(string) string, fallback map[string]string) error {
-	if err := ff.Parse(&f.Shared, nil, ff.WithEnvVarPrefix("GPT")); err != nil {
-		return Usagef("%w", err)
-	}
-	for name, variable := range fallback {
-		if value := getenv(variable); value != "" && !f.Given(name) {
-			if err := f.Shared.Set(name, value); err != nil {
-				return Usagef("%s: %w", variable, err)
-			}
-		}
-	}
-	return nil
-}
-
-// File sets shared flags that nothing has set yet from a configuration file:
-// one "flag value" a line, # begins a comment. A file that does not exist is
-// an empty one.
-func (f *Flags) File(path string) error {
-	err := ff.Parse(&f.Shared, nil, ff.WithConfigFile(path), ff.WithConfigFileParser(ff.PlainParser))
-	switch {
-	case err == nil, errors.Is(err, fs.ErrNotExist):
-		return nil
-	}
-	return Usagef("%s: %w", path, err)
-}
-
-// ConfigDir is the folder of the configuration: $XDG_CONFIG_HOME/gptpipe, else
-// $HOME/.config/gptpipe, or "" with neither variable.
-func ConfigDir(getenv func(string) string) string { return xdg(getenv, "XDG_CONFIG_HOME", ".config") }
-
-// CacheDir is the folder of the cache: $XDG_CACHE_HOME/gptpipe, else
-// $HOME/.cache/gptpipe, or "" with neither variable.
-func CacheDir(getenv func(string) string) string { return xdg(getenv, "XDG_CACHE_HOME", ".cache") }
-
-// xdg follows the XDG Base Directory Specification, which has relative paths
-// in the variables ignored.
-func xdg(getenv func(string) string, variable, underHome string) string {
-	if dir := getenv(variable); filepath.IsAbs(dir) {
-		return filepath.Join(dir, "gptpipe")
-	}
-	if home := getenv("HOME"); filepath.IsAbs(home) {
-		return filepath.Join(home, underHome, "gptpipe")
-	}
-	return ""
-}
-
 func isBool(f *flag.Flag) bool {
 	b, ok := f.Value.(interface{ IsBoolFlag() bool })
 	return ok && b.IsBoolFlag()
-}
-
-// Text is the value of a flag that takes a text or, as @FILE, the name of a
-// file that holds it; @@ at the start is a plain @. The newline that ends the
-// file is not part of the text.
-func Text(value string) (string, error) {
-	switch {
-	case strings.HasPrefix(value, "@@"):
-		return value[1:], nil
-	case strings.HasPrefix(value, "@"):
-		data, err := os.ReadFile(value[1:])
-		if err != nil {
-			return "", fmt.Errorf("%s: %w", value[1:], cause(err))
-		}
-		return strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r"), nil
-	}
-	return value, nil
 }

@@ -57,9 +57,9 @@ func TestLogHidesSecretsAndControlCharacters(t *testing.T) {
 func TestPrintable(t *testing.T) {
 	for in, want := range map[string]string{
 		"plain é 中\n\ttab": "plain é 中\n\ttab",
-		"\x1b[31mred\x07":   "␛[31mred␇",
-		"del\x7f c1\u009b":  "del␡ c1\ufffd",
-		"cr\rover":          "cr␍over",
+		"\x1b[31mred\x07":  "␛[31mred␇",
+		"del\x7f c1\u009b": "del␡ c1\ufffd",
+		"cr\rover":         "cr␍over",
 	} {
 		if got := Printable(in); got != want {
 			t.Errorf("%q: got %q", in, got)

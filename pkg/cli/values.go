@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"math"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -97,3 +98,20 @@ func (c *Choice) Set(s string) error {
 }
 
 func (c *Choice) String() string { return c.Value }
+
+// Text is the value of a flag that takes a text or, as @FILE, the name of a
+// file that holds it; @@ at the start is a plain @. The newline that ends the
+// file is not part of the text.
+func Text(value string) (string, error) {
+	switch {
+	case strings.HasPrefix(value, "@@"):
+		return value[1:], nil
+	case strings.HasPrefix(value, "@"):
+		data, err := os.ReadFile(value[1:])
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", value[1:], cause(err))
+		}
+		return strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r"), nil
+	}
+	return value, nil
+}

@@ -127,6 +127,8 @@ func findKey(ctx context.Context, sys *cli.System, f *Flags, endpoint wire.Endpo
 	})
 	var none *credential.NotFoundError
 	switch {
+	case ctx.Err() != nil:
+		return "", context.Cause(ctx)
 	case err == nil:
 		sys.Redact.Add(key.Secret)
 		sys.Log.Debugf("key from %s", key.Source)

@@ -12,6 +12,7 @@ import (
 
 	"gptpipe/pkg/answer"
 	"gptpipe/pkg/cli"
+	"gptpipe/pkg/credential"
 	"gptpipe/pkg/llm"
 	"gptpipe/pkg/wire"
 )
@@ -87,24 +88,29 @@ func (f *Flags) Register(flags *cli.Flags) {
 	flags.Letter('q', "quiet")
 }
 
-// Complete reads what the arguments left open from the environment and the
+// complete reads what the arguments left open from the environment and the
 // configuration files: first that of the profile, then the general one.
 func (f *Flags) complete(sys *cli.System, flags *cli.Flags) error {
 	if err := flags.Environment(sys.Getenv, map[string]string{"base-url": "OPENAI_BASE_URL"}); err != nil {
 		return err
 	}
-	f.namedProfile = flags.Given("profile")
-	if strings.ContainsAny(f.profile, "/\x00") || strings.HasPrefix(f.profile, ".") || f.profile == "" {
-		return cli.Usagef("--profile %q is no name", f.profile)
-	}
-	if dir := cli.ConfigDir(sys.Getenv); dir != "" {
-		for _, path := range []string{filepath.Join(dir, "profiles", f.profile), filepath.Join(dir, "config")} {
-			if err := flags.File(path); err != nil {
-				return err
-			}
+	dir := cli.ConfigDir(sys.Getenv)
+	if dir != "" {
+		if err := flags.ProfileFrom(filepath.Join(dir, "config")); err != nil {
+			return err
 		}
 	}
-	return nil
+	f.namedProfile = flags.Given("profile")
+	if err := credential.CheckProfile(f.profile); err != nil {
+		return cli.Usagef("--profile: %w", err)
+	}
+	if dir == "" {
+		return nil
+	}
+	if err := flags.File(filepath.Join(dir, "profiles", f.profile)); err != nil {
+		return err
+	}
+	return flags.File(filepath.Join(dir, "config"))
 }
 
 // A plan is what the flags mean, judged before anything is opened or sent.

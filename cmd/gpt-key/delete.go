@@ -1,0 +1,32 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"gptpipe/pkg/cli"
+)
+
+// remove deletes the profile's key from wherever it is stored.
+func remove(ctx context.Context, sys *cli.System, args []string) error {
+	s := newSettings(sys)
+	if err := s.parse(sys, args); err != nil {
+		return err
+	}
+	keyring, file := s.stores(sys)
+	deleted := false
+	var failed error
+	for _, store := range []store{keyring, file} {
+		switch err := store.Delete(ctx, s.profile); {
+		case err == nil:
+			deleted = true
+			sys.Log.Infof("deleted the key from %s (profile %s)", store.name, s.profile)
+		case !missing(err):
+			failed = fmt.Errorf("%s may still hold a key: %w", store.name, err)
+		}
+	}
+	if failed == nil && !deleted {
+		return cli.Failf(cli.StatusRefused, "no key is stored for profile %s", s.profile)
+	}
+	return failed
+}

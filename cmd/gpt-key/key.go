@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+
+	"gptpipe/pkg/cli"
+	"gptpipe/pkg/credential"
+)
+
+// calls are what gpt-key can be asked to do.
+var calls = map[string]func(context.Context, *cli.System, []string) error{
+	"set":    set,
+	"status": status,
+	"delete": remove,
+}
+
+// run does the call that the first operand names. Operands are not repeated in
+// messages: one may be a key.
+func run(ctx context.Context, sys *cli.System) error {
+	operands, err := cli.NewFlags().Parse(sys.Args)
+	switch {
+	case err != nil:
+		return err
+	case len(operands) == 0:
+		return cli.Usagef("nothing to do: give one of set, status, delete")
+	}
+	call, known := calls[operands[0]]
+	if !known {
+		return cli.Usagef("the first argument is none of set, status, delete")
+	}
+	return call(ctx, sys, operands[1:])
+}
+
+// settings are what decides which key is meant.
+type settings struct {
+	flags     *cli.Flags
+	configDir string
+
+	profile, baseURL, command string
+
+	needsHost bool
+	host      string // of the base URL, if needed
+	named     bool   // the profile
+}
+
+// newSettings has the flags that every call takes.
+func newSettings(sys *cli.System) *settings {
+	s := &settings{flags: cli.NewFlags(), configDir: cli.ConfigDir(sys.Getenv)}
+	s.flags.Shared.StringVar(&s.profile, "profile", credential.DefaultProfile, "")
+	return s
+}
+
+// withBaseURL adds the flag that says which host is meant.
+func (s *settings) withBaseURL() {
+	s.needsHost = true
+	s.flags.Shared.StringVar(&s.baseURL, "base-url", "https://api.openai.com/v1", "")
+}
+
+// parse reads the flags from args, then from the environment, then from the
+// configuration. A profile's own settings come before the general ones.
+func (s *settings) parse(sys *cli.System, args []string) error {
+	operands, err := s.flags.Parse(args)
+	switch {
+	case err != nil:
+		return err
+	case len(operands) > 0:
+		return cli.WithHint(cli.Usagef("unexpected argument"),
+			"a key is never an argument, for every user of the machine can see it: run gpt-key set and type it, or pipe it in")
+	}
+	fallback := map[string]string{}
+	if s.needsHost {
+		fallback["base-url"] = "OPENAI_BASE_URL"
+	}
+	if err := s.flags.Environment(sys.Getenv, fallback); err != nil {
+		return err
+	}
+	if err := s.readConfig(); err != nil {
+		return err
+	}
+	s.named = s.flags.Given("profile")
+	if !s.needsHost {
+		return nil
+	}
+	if s.host, err = credential.HostOf(s.baseURL); err != nil {
+		return cli.Usagef("%w", err)
+	}
+	return nil
+}
+
+func (s *settings) readConfig() error {
+	config := filepath.Join(s.configDir, "config")
+	if s.configDir != "" {
+		if err := s.flags.ProfileFrom(config); err != nil {
+			return err
+		}
+	}
+	if err := credential.CheckProfile(s.profile); err != nil {
+		return cli.Usagef("%w", err)
+	}
+	if s.configDir == "" {
+		return nil
+	}
+	if err := s.flags.FileSome(filepath.Join(s.configDir, "profiles", s.profile)); err != nil {
+		return err
+	}
+	return s.flags.FileSome(config)
+}
+
+// stores are where a key can be kept, by the name they have in messages.
+func (s *settings) stores(sys *cli.System) (keyring, file store) {
+	files := credential.Files{ConfigDir: s.configDir}
+	return store{"the keyring", credential.Keyring{Getenv: sys.Getenv}},
+		store{files.Path(s.profile), files}
+}
+
+type store struct {
+	name string
+	credential.Store
+}
+
+// missing reports whether err says that there is nothing stored, or nowhere to
+// store it.
+func missing(err error) bool {
+	return errors.Is(err, credential.ErrNoEntry) || errors.Is(err, credential.ErrNoKeyring)
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"gptpipe/pkg/cli"
+)
+
+// maxInput is more than any key has.
+const maxInput = 16 << 10
+
+// readKey reads a key: a line typed unseen if stdin is a terminal, else all of
+// stdin.
+func readKey(sys *cli.System, prompt string) (string, error) {
+	if !cli.IsTerminal(sys.Stdin) {
+		data, err := io.ReadAll(io.LimitReader(sys.Stdin, maxInput))
+		if err != nil {
+			return "", fmt.Errorf("standard input: %w", err)
+		}
+		return string(data), nil
+	}
+	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+	if err != nil {
+		return readHidden(sys.Stdin, sys.Stderr, prompt)
+	}
+	defer tty.Close()
+	return readHidden(tty, tty, prompt)
+}
+
+// readHidden prompts on out and reads a line from the terminal in, which does
+// not echo meanwhile. A signal that ends the command is a *cli.Interrupt, so
+// that the terminal is set right first; ctrl-Z and ctrl-\ would leave the shell
+// a terminal without echo, and are ignored.
+//
+// Echo is off before the prompt shows, and what was typed before is dropped:
+// term.ReadPassword turns it off later, so that a line pasted or sent by a
+// script at sight of the prompt may be seen.
+func readHidden(in, out *os.File, prompt string) (string, error) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	defer signal.Stop(signals)
+	signal.Ignore(syscall.SIGTSTP, syscall.SIGQUIT)
+	defer signal.Reset(syscall.SIGTSTP, syscall.SIGQUIT)
+
+	fd := int(in.Fd())
+	saved, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	if err != nil {
+		return "", fmt.Errorf("terminal: %w", err)
+	}
+	hidden := *saved
+	hidden.Lflag &^= unix.ECHO
+	hidden.Lflag |= unix.ICANON | unix.ISIG
+	hidden.Iflag |= unix.ICRNL
+	if err := unix.IoctlSetTermios(fd, unix.TCSETSF, &hidden); err != nil {
+		return "", fmt.Errorf("terminal: %w", err)
+	}
+	defer fmt.Fprintln(out)
+	defer unix.IoctlSetTermios(fd, unix.TCSETSF, saved)
+
+	fmt.Fprint(out, prompt)
+	type typed struct {
+		line string
+		err  error
+	}
+	done := make(chan typed, 1)
+	go func() {
+		line, err := bufio.NewReader(in).ReadString('\n')
+		done <- typed{line, err}
+	}()
+	select {
+	case s := <-signals:
+		return "", &cli.Interrupt{Signal: s}
+	case t := <-done:
+		if t.err != nil && !errors.Is(t.err, io.EOF) {
+			return "", fmt.Errorf("terminal: %w", t.err)
+		}
+		return t.line, nil
+	}
+}

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"gptpipe/pkg/credential"
+)
+
+// A terminal is the far end of a pseudo-terminal, with what was shown on it.
+type terminal struct {
+	*os.File
+	t     *testing.T
+	near  *os.File
+	shown bytes.Buffer
+}
+
+func newTerminal(t *testing.T) *terminal {
+	t.Helper()
+	fd, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	if err != nil {
+		t.Skipf("no pseudo-terminals here: %v", err)
+	}
+	far := os.NewFile(uintptr(fd), "/dev/ptmx")
+	t.Cleanup(func() { far.Close() })
+	number, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
+	if err == nil {
+		err = unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0)
+	}
+	if err == nil {
+		// A command that hangs fails the test, and does not hold it up.
+		err = far.SetReadDeadline(time.Now().Add(time.Minute))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	near, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { near.Close() })
+	return &terminal{File: far, t: t, near: near}
+}
+
+// start runs gpt-key on the terminal, as a shell would.
+func (term *terminal) start(home string, args ...string) *exec.Cmd {
+	term.t.Helper()
+	cmd := exec.CommandContext(term.t.Context(), "gpt-key", args...)
+	cmd.Env = []string{"HOME=" + home, "GORACE=atexit_sleep_ms=0"}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = term.near, term.near, term.near
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := cmd.Start(); err != nil {
+		term.t.Fatal(err)
+	}
+	return cmd
+}
+
+// wait reads what is shown until it has text.
+func (term *terminal) wait(text string) {
+	term.t.Helper()
+	buf := make([]byte, 4096)
+	for !strings.Contains(term.shown.String(), text) {
+		n, err := term.Read(buf)
+		if err != nil {
+			term.t.Fatalf("%v; shown: %q", err, term.shown.String())
+		}
+		term.shown.Write(buf[:n])
+	}
+}
+
+func (term *terminal) typeIn(text string) {
+	term.t.Helper()
+	if _, err := io.WriteString(term, text); err != nil {
+		term.t.Fatal(err)
+	}
+}
+
+func (term *terminal) echoes() bool {
+	term.t.Helper()
+	state, err := unix.IoctlGetTermios(int(term.near.Fd()), unix.TCGETS)
+	if err != nil {
+		term.t.Fatal(err)
+	}
+	return state.Lflag&unix.ECHO != 0
+}
+
+func TestPromptShowsNothingTyped(t *testing.T) {
+	term, home := newTerminal(t), t.TempDir()
+	cmd := term.start(home, "set", "--file")
+	term.wait("API key for api.openai.com (not shown): ")
+	if term.echoes() {
+		t.Error("the terminal echoes at the prompt")
+	}
+	term.typeIn("sk-typed\x7f\x7f-in-1234\n")
+	term.wait("stored the key in")
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if !term.echoes() {
+		t.Error("the terminal does not echo afterwards")
+	}
+	if shown := term.shown.String(); strings.Contains(shown, "sk-") || strings.Contains(shown, "1234") {
+		t.Errorf("shown: %q", shown)
+	}
+	files := credential.Files{ConfigDir: home + "/.config/gptpipe"}
+	if e, err := files.Get(t.Context(), "default"); e.Key != "sk-typ-in-1234" || err != nil {
+		t.Errorf("stored %q, %v", e.Key, err)
+	}
+}
+
+func TestPromptIsLeftCleanly(t *testing.T) {
+	tests := []struct {
+		name  string
+		leave func(*terminal, *exec.Cmd)
+		want  syscall.Signal // that ends the command; 0: status 1
+	}{
+		{"ctrl-C", func(term *terminal, _ *exec.Cmd) { term.typeIn("sk-half\x03") }, syscall.SIGINT},
+		{"ctrl-Z, ctrl-\\, then ctrl-C", func(term *terminal, _ *exec.Cmd) { term.typeIn("sk-half\x1a\x1c\x03") }, syscall.SIGINT},
+		{"SIGTERM", func(_ *terminal, cmd *exec.Cmd) { cmd.Process.Signal(syscall.SIGTERM) }, syscall.SIGTERM},
+		{"ctrl-D", func(term *terminal, _ *exec.Cmd) { term.typeIn("\x04") }, 0},
+		{"empty line", func(term *terminal, _ *exec.Cmd) { term.typeIn("\n") }, 0},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			term, home := newTerminal(t), t.TempDir()
+			cmd := term.start(home, "set", "--file")
+			term.wait("(not shown): ")
+			test.leave(term, cmd)
+			if test.want == 0 {
+				term.wait("not a key: it is empty")
+			}
+			// A command that hangs is ended, and fails the test by its status.
+			guard := time.AfterFunc(time.Minute, func() { cmd.Process.Kill() })
+			defer guard.Stop()
+			err := cmd.Wait()
+			status := cmd.ProcessState.Sys().(syscall.WaitStatus)
+			switch {
+			case test.want != 0 && !(status.Signaled() && status.Signal() == test.want):
+				t.Errorf("ended with %v, want signal %v", err, test.want)
+			case test.want == 0 && status.ExitStatus() != 1:
+				t.Errorf("ended with %v, want status 1", err)
+			}
+			if !term.echoes() {
+				t.Error("the terminal does not echo afterwards")
+			}
+			if _, err := os.Stat(home + "/.config"); err == nil {
+				t.Error("something was stored")
+			}
+		})
+	}
+}
+
+func TestNobodyIsAskedWithoutAKeyring(t *testing.T) {
+	term := newTerminal(t)
+	cmd := term.start(t.TempDir(), "set")
+	term.wait("gpt-key set --file stores the key")
+	if err := cmd.Wait(); err == nil || strings.Contains(term.shown.String(), "not shown") {
+		t.Errorf("%v; shown: %q", err, term.shown.String())
+	}
+}

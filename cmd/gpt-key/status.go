@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"gptpipe/pkg/cli"
+	"gptpipe/pkg/credential"
+)
+
+// status shows, source by source, which key will be used and why others not.
+func status(ctx context.Context, sys *cli.System, args []string) error {
+	s := newSettings(sys)
+	s.withBaseURL()
+	s.flags.Shared.StringVar(&s.command, "key-command", "", "")
+	if err := s.parse(sys, args); err != nil {
+		return err
+	}
+	key, attempts, err := credential.Trace(ctx, credential.Query{
+		Profile: s.profile, Named: s.named, Host: s.host, Command: s.command,
+		Getenv: sys.Getenv, ConfigDir: s.configDir, Stderr: sys.Stderr,
+	})
+	for _, a := range attempts {
+		sys.Redact.Add(a.Entry.Key)
+	}
+	if err := report(sys.Stdout, s, key.Source, attempts); err != nil {
+		return err
+	}
+	var none *credential.NotFoundError
+	switch {
+	case errors.As(err, &none):
+		// The reasons stand on stdout already.
+		return cli.WithHint(cli.Failf(cli.StatusRefused, "no key for %s (profile %s)", s.host, s.profile),
+			"gpt-key set stores one")
+	case err != nil:
+		return cli.Failf(cli.StatusRefused, "%w", err)
+	}
+	return nil
+}
+
+func report(out io.Writer, s *settings, winner string, attempts []credential.Attempt) error {
+	text := fmt.Sprintf("profile: %s\nhost: %s\n", s.profile, s.host)
+	for _, a := range attempts {
+		text += fmt.Sprintf("%s: %s\n", a.Source, outcome(a, winner))
+	}
+	_, err := io.WriteString(out, text)
+	return err
+}
+
+// outcome is what became of asking one source, in words.
+func outcome(a credential.Attempt, winner string) string {
+	if a.Err != nil {
+		return a.Err.Error()
+	}
+	words := "used, "
+	if a.Source != winner {
+		words = "not reached, "
+	}
+	if tail := a.Entry.Tail(); tail != "" {
+		words += "key ending in " + tail
+	} else {
+		words += "a very short key"
+	}
+	if set := a.Entry.Set; !set.IsZero() {
+		words += ", set " + set.Local().Format(time.DateOnly)
+	}
+	return words
+}

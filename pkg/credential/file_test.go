@@ -1,0 +1,194 @@
+package credential
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func TestFiles(t *testing.T) {
+	ctx := t.Context()
+	old := syscall.Umask(0) // modes must not depend on it
+	defer syscall.Umask(old)
+	files := Files{ConfigDir: filepath.Join(t.TempDir(), "gptpipe")}
+
+	if _, err := files.Get(ctx, "default"); !errors.Is(err, ErrNoEntry) {
+		t.Errorf("get of nothing: %v", err)
+	}
+	if err := files.Delete(ctx, "default"); !errors.Is(err, ErrNoEntry) {
+		t.Errorf("delete of nothing: %v", err)
+	}
+	want := Entry{Key: "sk-one", Host: "api.openai.com", Set: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+	for _, key := range []string{"sk-zero", "sk-one"} {
+		e := want
+		e.Key = key
+		if err := files.Set(ctx, "default", e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := files.Get(ctx, "default"); got != want || err != nil {
+		t.Errorf("got %#v, %v", got, err)
+	}
+	for path, mode := range map[string]os.FileMode{files.Path("default"): 0o600, filepath.Dir(files.Path("default")): 0o700 | os.ModeDir} {
+		info, err := os.Stat(path)
+		if err != nil || info.Mode() != mode {
+			t.Errorf("%s: %v, %v", path, info.Mode(), err)
+		}
+	}
+	if left, _ := os.ReadDir(filepath.Dir(files.Path("default"))); len(left) != 1 {
+		t.Errorf("files left: %v", left)
+	}
+	if err := files.Delete(ctx, "default"); err != nil {
+		t.Error(err)
+	}
+	if _, err := files.Get(ctx, "default"); !errors.Is(err, ErrNoEntry) {
+		t.Errorf("after delete: %v", err)
+	}
+}
+
+// The file is at every moment the old one or the new one, and no moment's
+// file, temporary ones included, can be read by others.
+func TestFileIsWholeAndPrivateAtEveryMoment(t *testing.T) {
+	ctx := t.Context()
+	old := syscall.Umask(0)
+	defer syscall.Umask(old)
+	files := Files{ConfigDir: t.TempDir()}
+	entry := func(i int) Entry { return Entry{Key: fmt.Sprintf("sk-%04d", i), Host: "api.openai.com"} }
+	if err := files.Set(ctx, "default", entry(0)); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	var writers sync.WaitGroup
+	for w := range 4 {
+		writers.Go(func() {
+			for i := range 25 {
+				if err := files.Set(ctx, "default", entry(w*25+i)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	go func() { writers.Wait(); close(done) }()
+	folder := filepath.Dir(files.Path("default"))
+	for {
+		if got, err := files.Get(ctx, "default"); err != nil || len(got.Key) != 7 {
+			t.Fatalf("got %q, %v", got.Key, err)
+		}
+		list, err := os.ReadDir(folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range list {
+			info, err := f.Info()
+			if err == nil && info.Mode() != 0o600 {
+				t.Fatalf("%s has mode %v", f.Name(), info.Mode())
+			}
+		}
+		select {
+		case <-done:
+			return
+		default:
+		}
+	}
+}
+
+func TestFilesThatAreRefused(t *testing.T) {
+	ctx := t.Context()
+	files := Files{ConfigDir: t.TempDir()}
+	write(t, files.Path("shared"), "sk-one\n")
+	for _, mode := range []os.FileMode{0o640, 0o604, 0o644, 0o620, 0o677} {
+		if err := os.Chmod(files.Path("shared"), mode); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Find(ctx, Query{Profile: "shared", Host: DefaultHost, Getenv: environment(), ConfigDir: files.ConfigDir})
+		var none *NotFoundError
+		var bad *FileModeError
+		if !errors.As(err, &none) || !errors.As(none.Attempts[4].Err, &bad) {
+			t.Errorf("mode %v: %v", mode, err)
+			continue
+		}
+		if want := fmt.Sprintf("permissions %04o", mode); !strings.Contains(err.Error(), want) {
+			t.Errorf("mode %v: %v", mode, err)
+		}
+	}
+	// A new key repairs it.
+	if err := files.Set(ctx, "shared", Entry{Key: "sk-two", Host: DefaultHost}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := files.Get(ctx, "shared"); got.Key != "sk-two" || err != nil {
+		t.Errorf("got %q, %v", got.Key, err)
+	}
+
+	if err := syscall.Mkfifo(files.Path("fifo"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(files.Path("folder"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, profile := range []string{"fifo", "folder"} {
+		if _, err := files.Get(ctx, profile); !errors.Is(err, errNotRegular) {
+			t.Errorf("%s: %v", profile, err)
+		}
+	}
+	if _, err := (Files{}).Get(ctx, "default"); !errors.Is(err, errNoConfigDir) {
+		t.Errorf("without a folder: %v", err)
+	}
+}
+
+func TestFileOfAnotherUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give a file away")
+	}
+	files := Files{ConfigDir: t.TempDir()}
+	write(t, files.Path("default"), "sk-one\n")
+	if err := os.Chown(files.Path("default"), 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := files.Get(t.Context(), "default"); !errors.Is(err, errNotOwner) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestStoredForms(t *testing.T) {
+	tests := []struct {
+		text string
+		want Entry
+		ok   bool
+	}{
+		{`{"key":"sk-one","host":"example.com","set":"2026-01-02T03:04:05Z"}`,
+			Entry{"sk-one", "example.com", time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}, true},
+		{`{"key":"sk-one","host":"example.com","later":{"x":1}}` + "\n", Entry{Key: "sk-one", Host: "example.com"}, true},
+		{"sk-one\n", Entry{Key: "sk-one", Host: DefaultHost}, true},
+		{`{"key":"sk-one"}`, Entry{}, false},
+		{`{"host":"example.com"}`, Entry{}, false},
+		{`{"key":"sk one","host":"example.com"}`, Entry{}, false},
+		{`{"key":"sk-one","host":"example`, Entry{}, false},
+		{`{"key":{"sk-one":1},"host":"example.com"}`, Entry{}, false},
+		{"", Entry{}, false},
+		{"# my key\nsk-one\n", Entry{}, false},
+	}
+	for _, test := range tests {
+		got, err := decodeEntry(test.text)
+		var invalid *InvalidError
+		if got != test.want || (err == nil) != test.ok || err != nil && !errors.As(err, &invalid) {
+			t.Errorf("%s: %#v with key %q, %v", test.text, got, got.Key, err)
+		}
+		if err != nil && strings.Contains(err.Error(), "sk-one") {
+			t.Errorf("the key is repeated: %v", err)
+		}
+	}
+}
+
+func TestTail(t *testing.T) {
+	for key, want := range map[string]string{"": "", "12345678": "", "123456789": "6789", "sk-abcd1234": "1234"} {
+		if got := (Entry{Key: key}).Tail(); got != want {
+			t.Errorf("%q: %q, want %q", key, got, want)
+		}
+	}
+}

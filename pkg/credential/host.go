@@ -1,0 +1,43 @@
+package credential
+
+import (
+	"fmt"
+	"net/url"
+	"path"
+	"strings"
+)
+
+// A URLError is a base URL that names no host. It does not repeat the URL,
+// which may hold a password.
+type URLError struct{ Why string }
+
+func (e *URLError) Error() string { return "base URL: " + e.Why }
+
+// HostOf is what a key for baseURL is bound to: its host in lower case, with
+// the port if that is not the scheme's own (443, 80), or "unix" and the path
+// of a socket. The error is a *URLError.
+func HostOf(baseURL string) (string, error) {
+	u, err := url.Parse(baseURL)
+	if err != nil {
+		return "", &URLError{"not a URL"}
+	}
+	ownPort := ""
+	switch u.Scheme {
+	case "unix":
+		if u.Host != "" || !path.IsAbs(u.Path) {
+			return "", &URLError{"unix needs an absolute path, as in unix:///run/model.sock"}
+		}
+		return "unix" + path.Clean(u.Path), nil
+	case "https":
+		ownPort = ":443"
+	case "http":
+		ownPort = ":80"
+	default:
+		return "", &URLError{"it begins with none of https://, http:// and unix://"}
+	}
+	if u.Hostname() == "" {
+		return "", &URLError{fmt.Sprintf("no host after %s://", u.Scheme)}
+	}
+	host := strings.TrimSuffix(strings.ToLower(u.Host), ":")
+	return strings.TrimSuffix(host, ownPort), nil
+}

@@ -1,0 +1,123 @@
+package credential
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/zalando/go-keyring"
+)
+
+// service is the name under which the keyring has our entries.
+const service = "gptpipe"
+
+// keyringPatience is how long the keyring may take over one call, unlock
+// prompt included: a filter in a cron job must not wait for a person.
+const keyringPatience = 3 * time.Second
+
+// ErrNoKeyring says that this session has no keyring at all: there is no
+// session bus, or no service on it that keeps secrets.
+var ErrNoKeyring = errors.New("no keyring")
+
+// Why a keyring did not serve.
+var (
+	// ErrLocked says that the keyring is locked and was not unlocked in time.
+	ErrLocked = errors.New("the keyring is locked")
+
+	errNoBus        = fmt.Errorf("%w: no session bus ($DBUS_SESSION_BUS_ADDRESS is not set, and there is no $XDG_RUNTIME_DIR/bus)", ErrNoKeyring)
+	errNoService    = fmt.Errorf("%w: no service on the session bus keeps secrets (gnome-keyring and KWallet do)", ErrNoKeyring)
+	errNoCollection = fmt.Errorf("%w: the secret service has no default keyring yet", ErrNoKeyring)
+	errNoAnswer     = fmt.Errorf("no answer within %v", keyringPatience)
+)
+
+// Keyring is the store of keys in the system keyring, reached over the
+// session bus. A call ends after 3 s; it may still take effect later, if the
+// user answers an unlock prompt while the process lives.
+type Keyring struct{ Getenv func(string) string }
+
+// Get reads the key of profile.
+func (k Keyring) Get(ctx context.Context, profile string) (Entry, error) {
+	var text string
+	err := k.call(ctx, profile, func() (err error) {
+		text, err = keyring.Get(service, profile)
+		return err
+	})
+	if err != nil {
+		return Entry{}, err
+	}
+	return decodeEntry(text)
+}
+
+// Set stores the key of profile.
+func (k Keyring) Set(ctx context.Context, profile string, e Entry) error {
+	text, err := e.encode()
+	if err != nil {
+		return err
+	}
+	return k.call(ctx, profile, func() error { return keyring.Set(service, profile, text) })
+}
+
+// Delete removes the key of profile.
+func (k Keyring) Delete(ctx context.Context, profile string) error {
+	return k.call(ctx, profile, func() error { return keyring.Delete(service, profile) })
+}
+
+// call does op and waits no longer than keyringPatience: go-keyring waits for
+// ever on a bus that is silent and on a prompt. What the keyring is like is
+// found out first, for go-keyring's errors do not say.
+func (k Keyring) call(ctx context.Context, profile string, op func() error) error {
+	if err := CheckProfile(profile); err != nil {
+		return err
+	}
+	address, err := k.bus()
+	if err != nil {
+		return err
+	}
+	patience, cancel := context.WithTimeout(ctx, keyringPatience)
+	defer cancel()
+	var locked atomic.Bool
+	done := make(chan error, 1)
+	go func() {
+		isLocked, err := probe(patience, address)
+		if err == nil {
+			locked.Store(isLocked)
+			err = op()
+		}
+		done <- err
+	}()
+	select {
+	case err = <-done:
+	case <-patience.Done():
+		err = errNoAnswer
+	}
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, keyring.ErrNotFound):
+		return ErrNoEntry
+	case err != nil && locked.Load():
+		return ErrLocked
+	case err != nil && patience.Err() != nil:
+		return errNoAnswer
+	}
+	return err
+}
+
+// bus is the address of the session bus.
+func (k Keyring) bus() (string, error) {
+	address := k.Getenv("DBUS_SESSION_BUS_ADDRESS")
+	if address == "" || address == "autolaunch:" {
+		socket := filepath.Join(k.Getenv("XDG_RUNTIME_DIR"), "bus")
+		if _, err := os.Stat(socket); err != nil || !filepath.IsAbs(socket) {
+			return "", errNoBus
+		}
+		address = "unix:path=" + escapeAddress(socket)
+	}
+	// go-keyring takes the bus from this variable alone; without it, it would
+	// start one that nobody ends.
+	return address, os.Setenv("DBUS_SESSION_BUS_ADDRESS", address)
+}
