@@ -41,7 +41,7 @@ const putTimeout = 5 * time.Second
 // Options are what is stored, and for how long.
 type Options struct {
 	Scope   []string // what beside the body tells requests apart
-	TTL     time.Duration
+	TTL     time.Duration // of what is stored; 0: nothing is
 	Refresh bool // ask anew, and store
 
 	Hit    func()          // is told of each answer from the store
@@ -144,7 +144,7 @@ func (c *cache) get(ctx context.Context, key [32]byte) *llm.Response {
 }
 
 func (c *cache) put(ctx context.Context, key [32]byte, model string, resp *llm.Response) {
-	if c.broken.Load() {
+	if c.broken.Load() || c.o.TTL == 0 {
 		return
 	}
 	value, err := json.Marshal(resp)

@@ -1,0 +1,173 @@
+// Package hub is what all processes of one user share: a cache of answers and counters, in the hands of one keeper.
+//
+// Badger lets one process in, so one process owns it, the keeper (package keeper, `gpt-cache serve`), and the others
+// reach it through a unix socket that the cache folder names (package place). The first who needs it starts it:
+//
+//	    dial ──answers──▶ hello ──same version──▶ connected ◀──────────┐
+//	     │ ▲                                        │ broken           │
+//	nobody │ wait, with jitter                      └──▶ dial … ──▶ send again
+//	     ▼ │                                             (twice at most)
+//	start.lock ──held by another──▶ (back to dial)
+//	     │ held by us
+//	     ▼
+//	dial again, else start a keeper and dial until it answers or ends
+//
+// The keeper stays as long as it has users, and for a while after the last one: see package keeper for its side. When
+// it is killed, its clients find out by the broken connection, and one of them starts another. Puts that were answered
+// are in the database; those that were not are sent again, which does no harm. An Add sent again is counted once.
+//
+// All state is a convenience: a program goes on without it. So errors come quickly, and [Error] tells those that will
+// not pass (a folder that cannot be written, a full disk, no program to start) from those that may.
+//
+// No key or credential may be put into the hub.
+package hub
+
+import (
+	"context"
+	"crypto/rand"
+	"sync"
+	"time"
+
+	"gptpipe/pkg/hub/place"
+	"gptpipe/pkg/hub/proto"
+)
+
+// Key names a cached value: a SHA-256 sum.
+type Key = [32]byte
+
+// Config says where the shared state is and how its keeper is started.
+type Config struct {
+	// Dir is the cache folder. It is made, mode 0700, when it is missing.
+	Dir string
+	// RuntimeDir is $XDG_RUNTIME_DIR, or "": a place for the socket if Dir does not do.
+	RuntimeDir string
+	// Command starts a keeper: the program and its first arguments, as in {"/usr/bin/gpt-cache", "serve"}. The client
+	// adds "--cache Dir --linger Linger". It runs in a session of its own, in /, with its standard files on /dev/null
+	// and of the environment only XDG_RUNTIME_DIR and TMPDIR, so that no key stays in it. With nil no keeper is ever
+	// started.
+	Command []string
+	// Linger is how long a keeper started by this client outlives its last user. 0: not at all.
+	Linger time.Duration
+}
+
+// The bounds of what the client waits for.
+const (
+	startTimeout = 10 * time.Second // for a keeper to be there
+	helloTimeout = 5 * time.Second  // for one that took the connection to say who it is
+	replyTimeout = 10 * time.Second // for a reply, except to Stats and Purge, which look at all entries
+	holdOff      = time.Second      // after a connection could not be had, before it is tried again
+	resends      = 2                // of a request whose connection broke
+)
+
+// A Client is one process's way to the keeper. It is safe for concurrent use.
+type Client struct {
+	dir     string
+	config  Config
+	session [16]byte
+
+	connecting chan struct{} // holds a token while somebody connects
+	mu         sync.Mutex    // guards the next four
+	link       *link         // nil: not connected
+	failed     error         // why the last try to connect failed
+	failedAt   time.Time
+	closed     bool
+
+	adding chan struct{} // holds a token while an Add is under way
+	seq    uint64        // of the last Add
+}
+
+// Open connects to the keeper of c.Dir, and starts one when there is none. The context bounds the opening alone. All
+// its errors are of type *Error, or the context's.
+func Open(ctx context.Context, c Config) (*Client, error) {
+	dir, err := place.Resolve(c.Dir)
+	if err != nil {
+		return nil, permanent(err)
+	}
+	client := &Client{dir: dir, config: c, connecting: make(chan struct{}, 1), adding: make(chan struct{}, 1)}
+	rand.Read(client.session[:])
+	if _, err := client.connected(ctx); err != nil {
+		return nil, err
+	}
+	return client, nil
+}
+
+// Close leaves the keeper. Calls under way fail with ErrClosed.
+func (c *Client) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	if c.link != nil {
+		c.link.fail(ErrClosed)
+	}
+	return nil
+}
+
+// connected returns the connection, and makes one first if there is none. After a failure it is not tried again for
+// a while, and never if the failure is permanent.
+func (c *Client) connected(ctx context.Context) (*link, error) {
+	select {
+	case c.connecting <- struct{}{}:
+		defer func() { <-c.connecting }()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	if l, err := c.current(); l != nil || err != nil {
+		return l, err
+	}
+	l, err := c.connect(ctx)
+
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err != nil {
+		if ctx.Err() == nil {
+			c.failed, c.failedAt = err, time.Now()
+		}
+		return nil, err
+	}
+	if c.closed {
+		l.fail(ErrClosed)
+		return nil, permanent(ErrClosed)
+	}
+	c.link, c.failed = l, nil
+	return l, nil
+}
+
+// current returns the connection if it is whole, or the error that stands against making one, or neither.
+func (c *Client) current() (*link, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.closed:
+		return nil, permanent(ErrClosed)
+	case c.link != nil && !c.link.broken():
+		return c.link, nil
+	case c.failed != nil && (isPermanent(c.failed) || time.Since(c.failedAt) < holdOff):
+		return nil, c.failed
+	}
+	return nil, nil
+}
+
+// call sends a request and waits for its reply, for at most limit if that is not 0, over a new connection if the one
+// in use breaks.
+func (c *Client) call(ctx context.Context, limit time.Duration, op byte, body []byte) (proto.Frame, error) {
+	for try := 0; ; try++ {
+		l, err := c.current()
+		if err == nil && l == nil {
+			l, err = c.connected(ctx)
+		}
+		if err != nil {
+			return proto.Frame{}, err
+		}
+		reply, err := l.call(ctx, limit, op, body)
+		switch {
+		case err == nil:
+			return reply, nil
+		case ctx.Err() != nil:
+			return proto.Frame{}, context.Cause(ctx)
+		case err == ErrClosed:
+			return proto.Frame{}, permanent(err)
+		case err == ErrSilent || try == resends:
+			return proto.Frame{}, passing(err)
+		}
+	}
+}

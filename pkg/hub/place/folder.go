@@ -1,0 +1,109 @@
+// Package place knows where the shared state of a cache folder is: the files in it, who may touch them, the locks that
+// order the processes around it, and the socket of its keeper. Client and keeper both follow it.
+//
+// In a cache folder, mode 0700, stand
+//
+//	start.lock    locked by the client that is starting a keeper
+//	keeper.lock   locked by the keeper as long as it lives
+//	keeper.sock   the keeper's socket, unless the folder's path is too long for one
+//	socket        a line that names the socket, so that cron and a login shell find the same one
+//	data-1        the database; the number is that of the schema
+//
+// All files have mode 0600. A socket that cannot stand here stands in $XDG_RUNTIME_DIR/gptpipe, else in a folder of
+// the user's in the folder for temporary files.
+package place
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// The files of a cache folder.
+const (
+	StartLock = "start.lock"
+	OwnerLock = "keeper.lock"
+	Data      = "data-1"
+)
+
+// MinFree is how much space, in bytes, a disk must have left for the database to be opened or written. Badger writes
+// through mapped sparse files, so that a full disk is no error but a signal, SIGBUS, that nothing can catch. One table
+// in memory and two on their way to disk, of 16 MiB at most each, must still fit.
+const MinFree = 64 << 20
+
+var (
+	// ErrForeign says that a folder, or what answers on a socket, belongs to another user.
+	ErrForeign = errors.New("belongs to another user")
+	// ErrShared says that a folder holds other things and that others may enter it.
+	ErrShared = errors.New("is open to others and holds other files: give the cache a folder of its own")
+	// ErrNoSpace says that the disk has less than MinFree left.
+	ErrNoSpace = errors.New("no space left on device")
+)
+
+// Resolve gives the one name of a cache folder that all processes agree on, absolute and without symbolic links. The
+// folder need not exist.
+func Resolve(dir string) (string, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	if real, err := filepath.EvalSymlinks(dir); err == nil {
+		return real, nil
+	}
+	return dir, nil
+}
+
+// Prepare makes a folder, with its parents, or checks the one that is there: it must be the user's. One that others
+// may enter is closed to them if it is empty or was a cache folder before; any other is refused, because it may be a
+// home directory or a root's /tmp, given by mistake.
+func Prepare(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	if !mine(info) {
+		return fmt.Errorf("%s %w", dir, ErrForeign)
+	}
+	if info.Mode().Perm()&0o077 == 0 {
+		return nil
+	}
+	if info.Mode()&fs.ModeSticky != 0 || !ours(dir) {
+		return fmt.Errorf("%s %w", dir, ErrShared)
+	}
+	return os.Chmod(dir, 0o700)
+}
+
+func mine(info fs.FileInfo) bool {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(st.Uid) == os.Geteuid()
+}
+
+func ours(dir string) bool {
+	if _, err := os.Lstat(filepath.Join(dir, StartLock)); err == nil {
+		return true
+	}
+	if _, err := os.Lstat(filepath.Join(dir, OwnerLock)); err == nil {
+		return true
+	}
+	entries, err := os.ReadDir(dir)
+	return err == nil && len(entries) == 0
+}
+
+// CheckSpace returns ErrNoSpace if the file system of dir has less than MinFree and extra bytes left.
+func CheckSpace(dir string, extra int) error {
+	var st syscall.Statfs_t
+	if err := syscall.Statfs(dir, &st); err != nil {
+		return &fs.PathError{Op: "statfs", Path: dir, Err: err}
+	}
+	// Some file systems do not say, and have no blocks at all.
+	if free := st.Bavail * uint64(st.Bsize); st.Blocks > 0 && free < MinFree+uint64(extra) {
+		return fmt.Errorf("%s: %w (%d MiB free, %d needed)", dir, ErrNoSpace, free>>20, (MinFree+extra)>>20)
+	}
+	return nil
+}

@@ -1,0 +1,132 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"gptpipe/pkg/hub/place"
+)
+
+// connect dials until a keeper answers, and starts one when nobody does.
+func (c *Client) connect(ctx context.Context) (*link, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, passing(ErrSilent))
+	defer cancel()
+	for wait := time.Millisecond; ; wait = min(2*wait, 50*time.Millisecond) {
+		l, err := dial(ctx, c.dir, c.session)
+		switch {
+		case err == nil || isPermanent(err) || errors.Is(err, ErrSilent):
+			return l, err
+		case errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE):
+			return nil, passing(err)
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		case errors.Is(err, syscall.EAGAIN): // it is there, with more callers than it can take at once
+		case len(c.config.Command) == 0:
+			return nil, permanent(fmt.Errorf("%w serves %s", ErrNoKeeper, c.dir))
+		default:
+			if l, err := c.start(ctx); l != nil || err != nil {
+				return l, err
+			}
+		}
+		if err := pause(ctx, wait); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// start starts a keeper, unless another client is at it: then it returns nil, nil. The same if the keeper left again
+// before it could be reached.
+func (c *Client) start(ctx context.Context) (*link, error) {
+	if err := place.Prepare(c.dir); err != nil {
+		return nil, permanent(err)
+	}
+	lock, err := place.TryLock(c.dir, place.StartLock)
+	if err != nil {
+		return nil, permanent(err)
+	}
+	if lock == nil {
+		return nil, nil
+	}
+	defer lock.Unlock()
+	// The one who held the lock before may have started it.
+	if l, err := dial(ctx, c.dir, c.session); err == nil || isPermanent(err) {
+		return l, err
+	}
+	if err := place.CheckSpace(c.dir, 0); err != nil {
+		return nil, permanent(err)
+	}
+	ended, err := c.spawn()
+	if err != nil {
+		return nil, permanent(fmt.Errorf("%w: %w", ErrNoKeeper, err))
+	}
+	for {
+		// A keeper needs some 15 ms to be there, most of it for Badger.
+		if err := pause(ctx, 4*time.Millisecond); err != nil {
+			return nil, err
+		}
+		l, err := dial(ctx, c.dir, c.session)
+		if err == nil || isPermanent(err) {
+			return l, err
+		}
+		select {
+		case err := <-ended:
+			return nil, c.verdict(err)
+		default:
+		}
+	}
+}
+
+// spawn starts the keeper and returns where its end will be told.
+func (c *Client) spawn() (<-chan error, error) {
+	program, err := exec.LookPath(c.config.Command[0])
+	if err != nil {
+		return nil, err
+	}
+	if program, err = filepath.Abs(program); err != nil {
+		return nil, err
+	}
+	args := append(c.config.Command[1:len(c.config.Command):len(c.config.Command)],
+		"--cache", c.dir, "--linger", c.config.Linger.String())
+	cmd := exec.Command(program, args...)
+	cmd.Dir = "/"
+	cmd.Env = []string{"XDG_RUNTIME_DIR=" + c.config.RuntimeDir, "TMPDIR=" + os.TempDir()}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	// Waiting also keeps a keeper that ends before its starter from becoming a zombie.
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	return ended, nil
+}
+
+// verdict judges the end of a keeper that never answered. That it failed is permanent; that it was killed, or left
+// because another one serves, is not.
+func (c *Client) verdict(err error) error {
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || !exit.Exited() {
+		return nil
+	}
+	return permanent(fmt.Errorf("%w: %w; to see why: %s --cache %s", ErrKeeperFailed, err,
+		strings.Join(c.config.Command, " "), c.dir))
+}
+
+// pause waits for about d, so that those who wait for the same thing do not come back all at once.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d/2 + rand.N(d))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

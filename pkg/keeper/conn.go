@@ -1,0 +1,195 @@
+package keeper
+
+import (
+	"bufio"
+	"errors"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"gptpipe/pkg/hub/place"
+	"gptpipe/pkg/hub/proto"
+)
+
+const (
+	helloTimeout = 5 * time.Second
+	inFlight     = 64      // requests of one connection that are worked on at once
+	large        = 1 << 20 // bytes of a request that is worked on alone
+)
+
+// serve speaks with one client until it leaves, sends what is no request, or the keeper leaves.
+func (k *keeper) serve(conn *net.UnixConn) {
+	defer conn.Close()
+	if place.CheckPeer(conn) != nil {
+		return
+	}
+	r := bufio.NewReaderSize(conn, 64<<10)
+	session, err := greet(conn, r)
+	if err != nil || !k.join(conn) {
+		return
+	}
+	defer k.quit(conn)
+
+	replies := make(chan proto.Frame, inFlight)
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		if proto.WriteAll(conn, replies, nil) != nil {
+			conn.CloseRead()
+			for range replies { // nobody takes them any more, but those who make them must not wait
+			}
+		}
+	}()
+	k.requests(conn, r, session, replies)
+	close(replies)
+	<-written
+	k.draining.Done()
+
+	select {
+	case <-k.leaving:
+		<-k.closed
+	default:
+	}
+}
+
+// greet exchanges hellos.
+func greet(conn *net.UnixConn, r *bufio.Reader) (session [16]byte, err error) {
+	conn.SetDeadline(time.Now().Add(helloTimeout))
+	f, err := proto.Read(r, proto.MaxHello)
+	if err != nil {
+		return session, err
+	}
+	hello, err := proto.ParseHello(f.Body)
+	if err != nil {
+		return session, err
+	}
+	w := bufio.NewWriter(conn)
+	mine := proto.Hello{Version: proto.Version}
+	proto.Write(w, proto.Frame{Code: proto.OpHello, ID: f.ID, Body: mine.Append(nil)})
+	if err := w.Flush(); err != nil {
+		return session, err
+	}
+	if hello.Version != proto.Version {
+		return session, errors.New("another version")
+	}
+	return hello.Session, conn.SetDeadline(time.Time{})
+}
+
+// requests reads requests and has them worked on, and returns when all that it read are answered.
+func (k *keeper) requests(conn *net.UnixConn, r *bufio.Reader, session [16]byte, replies chan<- proto.Frame) {
+	var working sync.WaitGroup
+	defer working.Wait()
+	slots := make(chan struct{}, inFlight)
+	for {
+		f, err := proto.Read(r, proto.MaxFrame)
+		if err != nil {
+			return
+		}
+		// A lookup is done sooner than a goroutine for it is started, and one large request at a time bounds memory.
+		if f.Code == proto.OpGet || len(f.Body) > large {
+			reply, err := k.answer(f, session)
+			if err != nil {
+				return
+			}
+			replies <- reply
+			continue
+		}
+		slots <- struct{}{}
+		working.Go(func() {
+			defer func() { <-slots }()
+			reply, err := k.answer(f, session)
+			if err != nil {
+				conn.CloseRead()
+				return
+			}
+			replies <- reply
+		})
+	}
+}
+
+// answer does what a request asks. An error means that it is no request.
+func (k *keeper) answer(f proto.Frame, session [16]byte) (proto.Frame, error) {
+	body, err := k.do(f, session)
+	if errors.Is(err, proto.ErrMessage) {
+		return proto.Frame{}, err
+	}
+	reply := proto.Frame{Code: proto.OK, ID: f.ID, Body: body}
+	switch {
+	case err == nil:
+	case errors.Is(err, errMiss):
+		reply.Code = proto.Miss
+	case errors.Is(err, place.ErrNoSpace):
+		reply.Code, reply.Body = proto.NoSpace, []byte(err.Error())
+	case errors.Is(err, errUnknown):
+		reply.Code, reply.Body = proto.Unknown, []byte(err.Error())
+	default:
+		reply.Code, reply.Body = proto.Failed, []byte(err.Error())
+	}
+	return reply, nil
+}
+
+var errUnknown = errors.New("unknown operation")
+
+func (k *keeper) do(f proto.Frame, session [16]byte) ([]byte, error) {
+	switch f.Code {
+	case proto.OpGet:
+		key, err := proto.ParseKey(f.Body)
+		if err != nil {
+			return nil, err
+		}
+		value, err := k.store.get(key)
+		k.counters.lookup(err == nil)
+		return value, err
+	case proto.OpPut:
+		p, err := proto.ParsePut(f.Body)
+		if err != nil {
+			return nil, err
+		}
+		if err := k.store.put(p); err != nil {
+			return nil, err
+		}
+		k.counters.stored()
+		return nil, nil
+	case proto.OpAdd:
+		a, err := proto.ParseAdd(f.Body)
+		if err != nil {
+			return nil, err
+		}
+		return k.counters.add(session, a).Append(nil), nil
+	case proto.OpTotals:
+		return k.counters.all().Append(nil), nil
+	case proto.OpStats:
+		s, err := k.stats()
+		return s.Append(nil), err
+	case proto.OpPurge:
+		p, err := proto.ParsePurge(f.Body)
+		if err != nil {
+			return nil, err
+		}
+		n, err := k.purge(p)
+		return proto.Count(n).Append(nil), err
+	case proto.OpStop:
+		k.leave()
+		return nil, nil
+	}
+	return nil, errUnknown
+}
+
+func (k *keeper) stats() (proto.Stats, error) {
+	entries, err := k.store.count()
+	if err != nil {
+		return proto.Stats{}, err
+	}
+	s := k.counters.stats()
+	s.Entries, s.Bytes = entries, k.store.size()
+	s.Users, s.PID = uint64(k.userCount()-1), uint64(os.Getpid())
+	return s, nil
+}
+
+func (k *keeper) purge(p proto.Purge) (uint64, error) {
+	if p != (proto.Purge{}) {
+		return k.store.purge(p)
+	}
+	return k.store.empty(k.counters.encode)
+}

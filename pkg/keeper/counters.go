@@ -1,0 +1,174 @@
+package keeper
+
+import (
+	"encoding/binary"
+	"errors"
+	"maps"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"gptpipe/pkg/hub/place"
+	"gptpipe/pkg/hub/proto"
+)
+
+const (
+	storeEvery = 2 * time.Second // while counters change
+	// A session's last number is needed for as long as the client may send the same Add again, which it does within
+	// seconds unless its process is stopped.
+	sessionLife = 10 * time.Minute
+)
+
+// counters are the totals of all processes and of the keeper itself. They live in memory and are stored in the
+// database while they change, before it is closed, and never by a clock that ticks for nothing.
+type counters struct {
+	store                *store
+	hits, misses, stores atomic.Uint64
+	unsaved              atomic.Bool
+	timer                *time.Timer
+	ticking              atomic.Bool // the timer runs
+
+	mu       sync.Mutex
+	totals   proto.Counts
+	sessions map[[16]byte]session
+}
+
+// A session is how far a client's Adds have been counted.
+type session struct {
+	seq  uint64
+	seen time.Time
+}
+
+func newCounters(s *store) *counters {
+	c := &counters{store: s, totals: make(proto.Counts), sessions: make(map[[16]byte]session)}
+	c.timer = time.AfterFunc(time.Hour, func() { s.use(c.save) })
+	c.timer.Stop()
+	s.beforeClose = func(db *badger.DB) { c.save(db) }
+	return c
+}
+
+func (c *counters) lookup(hit bool) {
+	if hit {
+		c.hits.Add(1)
+	} else {
+		c.misses.Add(1)
+	}
+	c.touch()
+}
+
+func (c *counters) stored() {
+	c.stores.Add(1)
+	c.touch()
+}
+
+// add counts what has not been counted and answers all totals.
+func (c *counters) add(id [16]byte, a proto.Add) proto.Counts {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if a.Seq > c.sessions[id].seq {
+		c.sessions[id] = session{a.Seq, time.Now()}
+		for name, d := range a.Deltas {
+			c.totals[name] += d
+		}
+		c.touch()
+	}
+	return maps.Clone(c.totals)
+}
+
+func (c *counters) all() proto.Counts {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.totals)
+}
+
+func (c *counters) stats() proto.Stats {
+	return proto.Stats{Hits: c.hits.Load(), Misses: c.misses.Load(), Stores: c.stores.Load()}
+}
+
+func (c *counters) touch() {
+	c.unsaved.Store(true)
+	if !c.ticking.Swap(true) {
+		c.timer.Reset(storeEvery)
+	}
+}
+
+// save stores the counters if they have changed. If that fails, the next change or the end of the keeper tries again.
+func (c *counters) save(db *badger.DB) error {
+	c.timer.Stop()
+	c.ticking.Store(false)
+	if !c.unsaved.Swap(false) {
+		return nil
+	}
+	err := place.CheckSpace(c.store.dir, 0)
+	if err == nil {
+		err = storeCounters(db, c.encode())
+	}
+	if err != nil {
+		c.unsaved.Store(true)
+	}
+	return err
+}
+
+func storeCounters(db *badger.DB, state []byte) error {
+	key := []byte(countersEntry)
+	return db.Update(func(txn *badger.Txn) error { return txn.Set(key, seal(key, state, 0)) })
+}
+
+// load reads what an earlier keeper stored. Counters that are damaged begin again, as after a loss of the cache.
+func (c *counters) load() error {
+	return c.store.use(func(db *badger.DB) error {
+		state, err := read(db, []byte(countersEntry))
+		if errors.Is(err, badger.ErrKeyNotFound) || errors.Is(err, errDamaged) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return c.decode(state)
+	})
+}
+
+// encode writes all that is kept: the keeper's own three counts, the number of sessions, the sessions (id, number,
+// time), the totals.
+func (c *counters) encode() []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	maps.DeleteFunc(c.sessions, func(_ [16]byte, s session) bool { return time.Since(s.seen) > sessionLife })
+
+	le := binary.LittleEndian
+	var b []byte
+	for _, n := range []uint64{c.hits.Load(), c.misses.Load(), c.stores.Load(), uint64(len(c.sessions))} {
+		b = le.AppendUint64(b, n)
+	}
+	for id, s := range c.sessions {
+		b = append(b, id[:]...)
+		b = le.AppendUint64(b, s.seq)
+		b = le.AppendUint64(b, uint64(s.seen.Unix()))
+	}
+	return c.totals.Append(b)
+}
+
+func (c *counters) decode(b []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	const head, each = 4 * 8, 16 + 2*8
+	le := binary.LittleEndian
+	if len(b) < head || le.Uint64(b[24:]) > uint64(len(b)-head)/each {
+		return errDamaged
+	}
+	c.hits.Store(le.Uint64(b))
+	c.misses.Store(le.Uint64(b[8:]))
+	c.stores.Store(le.Uint64(b[16:]))
+	n := le.Uint64(b[24:])
+	for b = b[head:]; n > 0; n-- {
+		c.sessions[[16]byte(b)] = session{le.Uint64(b[16:]), time.Unix(int64(le.Uint64(b[24:])), 0)}
+		b = b[each:]
+	}
+	totals, err := proto.ParseCounts(b)
+	if err == nil {
+		c.totals = totals
+	}
+	return err
+}
