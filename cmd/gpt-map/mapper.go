@@ -50,7 +50,8 @@ func (m *mapper) work(ctx context.Context, it item) (result, error) {
 	}
 	in := r.Current(m.o.in)
 	_, hasInput := r.Get(in)
-	_, hasError := r.Get("error")
+	oldError, hasError := r.Get("error")
+	hasError = hasError && string(oldError) != "null"
 	switch {
 	case hasError && (!hasInput || m.o.in == "" && in == "text"):
 		// It failed in an earlier stage: what it lacks is a response, and its

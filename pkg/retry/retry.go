@@ -59,7 +59,7 @@ func (r *retrier) Complete(ctx context.Context, req *llm.Request) (*llm.Response
 			resp.Attempts = attempt
 		}
 		if err == nil {
-			r.budget.AllowN(time.Now(), -1)
+			r.budget.ReserveN(time.Now(), -1) // AllowN gives nothing back while others wait
 			return resp, nil
 		}
 		var e *llm.Error

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"strings"
@@ -82,6 +83,7 @@ type chatAnswer struct {
 	Usage   json.RawMessage `json:"usage"`
 	Error   json.RawMessage `json:"error"`
 	Choices []struct {
+		Index        int         `json:"index"`
 		Message      chatMessage `json:"message"`
 		Delta        chatMessage `json:"delta"`
 		FinishReason string      `json:"finish_reason"`
@@ -107,33 +109,38 @@ func readChat(body []byte) (*llm.Response, error) {
 		Refusal:      choice.Message.Refusal,
 		Usage:        a.Usage,
 	}
-	if !choice.Message.Content.set && resp.Err() == nil {
-		return nil, noContent(present(choice.Message.ToolCalls))
+	return withContent(resp, choice.Message.Content.set, present(choice.Message.ToolCalls))
+}
+
+// withContent lets an answer through that has a text, be it an empty one, or
+// fails as what it is. A tool call would come again however often one asked.
+func withContent(resp *llm.Response, set, toolCall bool) (*llm.Response, error) {
+	switch {
+	case resp.Err() != nil:
+	case toolCall && resp.Text == "":
+		return nil, &llm.Error{Type: llm.BadResponse, Status: 200, Message: "the answer is a tool call, not text"}
+	case !set:
+		return nil, badResponse("the answer has no content")
 	}
 	return resp, nil
 }
 
-// noContent is the error of an answer without text. A tool call would come
-// again however often one asked.
-func noContent(toolCall bool) *llm.Error {
-	if toolCall {
-		return &llm.Error{Type: llm.BadResponse, Status: 200, Message: "the answer is a tool call, not text"}
-	}
-	return badResponse("the answer has no content")
+// present reports whether a field holds something.
+func present(raw json.RawMessage) bool {
+	return len(raw) > 0 && string(raw) != "null" && string(raw) != "[]"
 }
-
-func present(raw json.RawMessage) bool { return len(raw) > 0 && string(raw) != "null" }
 
 // A chatStream puts a chat completion together from its chunks.
 type chatStream struct {
 	resp llm.Response
 	text strings.Builder
+	set  bool // there was a text, be it an empty one
 	tool bool
 	done bool // [DONE] has come
 }
 
 func (s *chatStream) event(data []byte) (string, error) {
-	if string(data) == "[DONE]" {
+	if string(bytes.TrimSpace(data)) == "[DONE]" {
 		s.done = true
 		return "", io.EOF
 	}
@@ -150,22 +157,29 @@ func (s *chatStream) event(data []byte) (string, error) {
 	if present(a.Usage) {
 		s.resp.Usage = a.Usage
 	}
-	if len(a.Choices) == 0 {
-		return "", nil // the chunk that brings the usage
+	delta := ""
+	for _, choice := range a.Choices { // none in the chunk that brings the usage
+		if choice.Index != 0 {
+			continue // with an option n there are several answers, and one is wanted
+		}
+		if choice.FinishReason != "" {
+			s.resp.FinishReason = choice.FinishReason
+		}
+		s.resp.Refusal += choice.Delta.Refusal
+		s.set = s.set || choice.Delta.Content.set
+		s.tool = s.tool || present(choice.Delta.ToolCalls)
+		delta += choice.Delta.Content.text
 	}
-	choice := a.Choices[0]
-	if choice.FinishReason != "" {
-		s.resp.FinishReason = choice.FinishReason
-	}
-	s.resp.Refusal += choice.Delta.Refusal
-	s.tool = s.tool || present(choice.Delta.ToolCalls)
-	s.text.WriteString(choice.Delta.Content.text)
-	return choice.Delta.Content.text, nil
+	s.text.WriteString(delta)
+	return delta, nil
 }
 
 // A stream is whole with a finish_reason, or with [DONE] from servers that
 // send no reason.
-func (s *chatStream) response() (*llm.Response, bool) {
+func (s *chatStream) response() (*llm.Response, error) {
+	if !s.done && s.resp.FinishReason == "" {
+		return nil, errCut()
+	}
 	s.resp.Text = s.text.String()
-	return &s.resp, s.done || s.resp.FinishReason != ""
+	return withContent(&s.resp, s.set, s.tool)
 }

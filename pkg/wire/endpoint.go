@@ -31,19 +31,26 @@ func ParseEndpoint(base string) (Endpoint, error) {
 		if u.Host != "" || u.Path == "" {
 			return Endpoint{}, fmt.Errorf("base URL %s: a socket is written unix:///PATH", u.Redacted())
 		}
-		return Endpoint{root: "http://unix/v1", host: "unix", socket: u.Path}, nil
 	case "http", "https":
+		if u.Hostname() == "" {
+			return Endpoint{}, fmt.Errorf("base URL %s: no host", u.Redacted())
+		}
 	default:
 		return Endpoint{}, fmt.Errorf("base URL %q: it has to begin with https://, http:// or unix://", u.Redacted())
 	}
 	switch {
-	case u.Hostname() == "":
-		return Endpoint{}, fmt.Errorf("base URL %s: no host", u.Redacted())
 	case u.User != nil:
 		return Endpoint{}, fmt.Errorf("base URL %s: a user or password does not belong there", u.Redacted())
-	case u.RawQuery != "" || u.Fragment != "":
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		return Endpoint{}, fmt.Errorf("base URL %s: no query or fragment can stand there", u.Redacted())
+	case u.Scheme == "unix":
+		return Endpoint{root: "http://unix/v1", host: "unix", socket: u.Path}, nil
 	}
+	ownPort := ":443"
+	if u.Scheme == "http" {
+		ownPort = ":80"
+	}
+	u.Host = strings.TrimSuffix(strings.TrimSuffix(strings.ToLower(u.Host), ":"), ownPort)
 	return Endpoint{
 		root: strings.TrimRight(u.String(), "/"),
 		host: u.Hostname(),
@@ -84,11 +91,17 @@ func (e Endpoint) transport(jobs int) *http.Transport {
 		ForceAttemptHTTP2:   true,
 		MaxIdleConns:        jobs,
 		MaxIdleConnsPerHost: jobs,
+		MaxConnsPerHost:     jobs, // else dials that lose a race against an idle connection go on
 		IdleConnTimeout:     90 * time.Second,
 		TLSHandshakeTimeout: 15 * time.Second,
+		// All requests may share one connection: one that has died is to be
+		// noticed before their timeouts, which may be minutes.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second},
+	}
+	if e.Local() {
+		t.Proxy = nil // the way there is not to leave this machine
 	}
 	if e.socket != "" {
-		t.Proxy = nil
 		t.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return dialer.DialContext(ctx, "unix", e.socket)
 		}

@@ -1,7 +1,9 @@
 package wire
 
 import (
+	"cmp"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -24,23 +26,26 @@ var spent = map[string]bool{
 
 // httpError says what an answer with a status other than 200 means.
 func httpError(status int, h http.Header, body []byte) *llm.Error {
-	e := parseError(body)
+	e, _ := parseError(body)
 	e.Status = status
+	if e.Message == "" && len(body) > len("{}") {
+		e.Message = excerpt(firstText(body)) // in words of its own
+	}
 	if e.Message == "" {
-		e.Message = http.StatusText(status)
+		e.Message = cmp.Or(http.StatusText(status), fmt.Sprint("status ", status))
 	}
 	if 300 <= status && status < 400 {
-		e.Message = "redirects are not followed; it points to " + h.Get("Location")
+		e.Message = "redirects are not followed; it points to " + excerpt(h.Get("Location"))
 	}
-	classify(e)
-	if e.Retry || e.Type == llm.RateLimit {
-		e.Wait, e.HasWait = waitOf(status, h)
-	}
+	classify(e, status)
 	switch h.Get("X-Should-Retry") {
 	case "true":
 		e.Retry = true
 	case "false":
 		e.Retry = false
+	}
+	if e.Retry || e.Type == llm.RateLimit {
+		e.Wait, e.HasWait = waitOf(status, h)
 	}
 	return e
 }
@@ -48,22 +53,38 @@ func httpError(status int, h http.Header, body []byte) *llm.Error {
 // bodyError says what an error object in an answer with status 200 means, in
 // a stream or where a gateway wrapped a failure.
 func bodyError(body []byte) *llm.Error {
-	e := parseError(body)
-	e.Status = 200
+	e, kind := parseError(body)
+	e.Status = http.StatusOK
+	if e.Message == "" {
+		e.Message = "the answer is an error that says nothing"
+	}
 	if n, err := strconv.Atoi(e.Code); err == nil && 400 <= n && n < 600 {
 		e.Status = n
+		classify(e, n)
+		return e
 	}
-	classify(e)
-	if e.Type == llm.InvalidRequest && e.Status == 200 {
-		e.Type, e.Retry = llm.Server, true
-	}
+	classify(e, statusOf(e.Code, kind))
 	return e
 }
 
-// classify sets the type and whether another attempt may help, from status,
-// code and, where servers give neither, message.
-func classify(e *llm.Error) {
-	switch s := e.Status; {
+// statusOf is the status that an error would have had, had it come before the
+// first byte of an answer.
+func statusOf(code, kind string) int {
+	switch {
+	case code == "invalid_api_key":
+		return http.StatusUnauthorized
+	case code == "rate_limit_exceeded", code == "slow_down":
+		return http.StatusTooManyRequests
+	case kind == "invalid_request_error", strings.HasPrefix(code, "invalid_"):
+		return http.StatusBadRequest
+	}
+	return http.StatusInternalServerError
+}
+
+// classify sets the type and whether another attempt may help, from the status
+// s, the code and, where servers give neither, the message.
+func classify(e *llm.Error, s int) {
+	switch {
 	case spent[e.Code], s == http.StatusPaymentRequired:
 		e.Type = llm.Quota
 	case e.Code == "model_not_found", s == http.StatusNotFound && unknownModel(e.Message):
@@ -90,8 +111,9 @@ func unknownModel(message string) bool {
 }
 
 // parseError reads the forms of error body that are about: OpenAI's object,
-// its contents without the wrapper, a bare string, and text.
-func parseError(body []byte) *llm.Error {
+// its contents without the wrapper, a bare string, and text. The kind is its
+// own word for the type.
+func parseError(body []byte) (e *llm.Error, kind string) {
 	type object struct {
 		Message string          `json:"message"`
 		Type    string          `json:"type"`
@@ -107,7 +129,7 @@ func parseError(body []byte) *llm.Error {
 		object
 	}
 	if json.Unmarshal(body, &outer) != nil {
-		return &llm.Error{Message: excerpt(firstText(body))}
+		return &llm.Error{Message: excerpt(firstText(body))}, ""
 	}
 	inner := outer.object
 	raw := outer.Error
@@ -120,11 +142,11 @@ func parseError(body []byte) *llm.Error {
 	if inner.Message == "" && present(outer.Detail) {
 		inner.Message = text(outer.Detail)
 	}
-	code := text(inner.Code)
+	code := excerpt(text(inner.Code))
 	if code == "" && spent[inner.Type] {
 		code = inner.Type
 	}
-	return &llm.Error{Code: code, Message: excerpt(inner.Message)}
+	return &llm.Error{Code: code, Message: excerpt(inner.Message)}, inner.Type
 }
 
 // text is a JSON string decoded, null as nothing, anything else as it is.

@@ -25,8 +25,8 @@ type stream interface {
 	// event takes in one event and returns the piece of text it brings. It
 	// returns io.EOF with the event that ends the stream.
 	event(data []byte) (delta string, err error)
-	// response is the answer so far, and whether it is whole.
-	response() (resp *llm.Response, whole bool)
+	// response is the answer when no event is left.
+	response() (*llm.Response, error)
 }
 
 // formatOf returns the format of --api; chat serves whatever is not responses.
@@ -44,7 +44,7 @@ func (f format) readStream(in io.Reader, onDelta func(string)) (*llm.Response, e
 	events := newEventReader(in)
 	for {
 		data, err := events.next()
-		if err == nil {
+		if err == nil && len(data) > 0 { // an empty one keeps the connection alive
 			var delta string
 			delta, err = s.event(data)
 			if delta != "" {
@@ -57,13 +57,11 @@ func (f format) readStream(in io.Reader, onDelta func(string)) (*llm.Response, e
 		case !errors.Is(err, io.EOF):
 			return nil, err
 		}
-		resp, whole := s.response()
-		if !whole {
-			return nil, badResponse("the stream was cut before its end")
-		}
-		return resp, nil
+		return s.response()
 	}
 }
+
+func errCut() *llm.Error { return badResponse("the stream was cut before its end") }
 
 // badResponse is an answer that breaks the protocol; asking again may help.
 func badResponse(message string) *llm.Error {

@@ -98,12 +98,14 @@ func readResponses(body []byte) (*llm.Response, error) {
 		}
 	}
 	switch {
-	case found, resp.Err() != nil:
+	case resp.Err() != nil:
 		return resp, nil
-	case a.Status == "" || len(a.Output) == 0:
+	case a.Status == "" || a.Status == "completed" && len(a.Output) == 0:
 		return nil, badResponse("the answer has no output")
+	case a.Status != "completed":
+		return nil, badResponse("the answer has the status " + a.Status)
 	}
-	return nil, noContent(tool)
+	return withContent(resp, found, tool)
 }
 
 // finishReason is the status in the words of chat completions.
@@ -111,10 +113,10 @@ func (a *responsesAnswer) finishReason() string {
 	switch {
 	case a.Status == "completed":
 		return "stop"
-	case a.Incomplete.Reason == "max_output_tokens":
+	case a.Incomplete.Reason == "content_filter":
+		return "content_filter"
+	case a.Status == "incomplete":
 		return "length"
-	case a.Incomplete.Reason != "":
-		return a.Incomplete.Reason
 	}
 	return a.Status
 }
@@ -147,4 +149,9 @@ func (s *responsesStream) event(data []byte) (string, error) {
 	return "", nil
 }
 
-func (s *responsesStream) response() (*llm.Response, bool) { return s.resp, s.resp != nil }
+func (s *responsesStream) response() (*llm.Response, error) {
+	if s.resp == nil {
+		return nil, errCut()
+	}
+	return s.resp, nil
+}

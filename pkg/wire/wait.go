@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -75,8 +74,9 @@ func parseReset(s string) (time.Duration, bool) {
 // sane takes waits above zero and up to a year; the caller has the last word
 // on what is too long.
 func sane(seconds float64) (time.Duration, bool) {
-	if !(seconds > 0) || seconds > 366*24*3600 || math.IsInf(seconds, 0) {
+	if !(seconds > 0 && seconds <= 366*24*3600) {
 		return 0, false
 	}
-	return time.Duration(seconds * float64(time.Second)), true
+	d := time.Duration(seconds * float64(time.Second))
+	return d, d > 0
 }

@@ -9,6 +9,7 @@
 package wire
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/tls"
@@ -17,7 +18,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"time"
 
 	"gptpipe/pkg/llm"
@@ -36,7 +36,7 @@ type Options struct {
 	Project      string // OpenAI-Project, or empty
 	UserAgent    string
 	Timeout      time.Duration // of one attempt, to the last byte of the answer
-	Jobs         int           // idle connections that are kept
+	Jobs         int           // connections at most; all are kept
 
 	// Lifetime ends attempts under way; the context of Complete only keeps
 	// them from being begun.
@@ -51,6 +51,7 @@ type Client struct {
 	transport *http.Transport
 	timeout   time.Duration
 	lifetime  context.Context
+	maxAnswer int64
 }
 
 // NewClient makes a client; it opens no connection.
@@ -62,6 +63,7 @@ func NewClient(o Options) *Client {
 		transport: o.Endpoint.transport(o.Jobs),
 		timeout:   o.Timeout,
 		lifetime:  o.Lifetime,
+		maxAnswer: maxAnswer,
 	}
 	c.header = http.Header{
 		"Content-Type": {"application/json"},
@@ -89,10 +91,10 @@ func (c *Client) Complete(ctx context.Context, req *llm.Request) (*llm.Response,
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
+	begin := time.Now()
 	attempt, cancel := context.WithTimeout(c.lifetime, c.timeout)
 	defer cancel()
 
-	begin := time.Now()
 	emitted := false
 	one := *req
 	if req.OnDelta != nil {
@@ -107,7 +109,7 @@ func (c *Client) Complete(ctx context.Context, req *llm.Request) (*llm.Response,
 	case c.lifetime.Err() != nil:
 		return nil, context.Cause(c.lifetime)
 	case errors.As(err, &e):
-	case errors.Is(err, context.DeadlineExceeded):
+	case time.Since(begin) >= c.timeout: // a dial has a timeout of its own
 		e = &llm.Error{Type: llm.Timeout, Message: fmt.Sprintf("no whole answer within %v", c.timeout), Retry: true, Err: err}
 	default:
 		e = &llm.Error{Type: llm.Connection, Message: plainWords(err), Retry: !hopeless(err), Err: err}
@@ -134,12 +136,12 @@ func (c *Client) roundTrip(ctx context.Context, req *llm.Request) (*llm.Response
 		return nil, err
 	}
 	defer answer.Body.Close()
-	answer.Body = http.MaxBytesReader(nil, answer.Body, maxAnswer)
+	answer.Body = http.MaxBytesReader(nil, answer.Body, c.maxAnswer)
 
 	resp, err := c.read(answer, req.OnDelta)
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
-		return nil, &llm.Error{Type: llm.BadResponse, Status: answer.StatusCode, Message: fmt.Sprintf("the answer is larger than %d MiB", maxAnswer>>20)}
+		return nil, &llm.Error{Type: llm.BadResponse, Status: answer.StatusCode, Message: fmt.Sprintf("the answer is larger than %d MiB", tooLarge.Limit>>20)}
 	}
 	if err != nil {
 		return nil, err
@@ -149,22 +151,33 @@ func (c *Client) roundTrip(ctx context.Context, req *llm.Request) (*llm.Response
 }
 
 func (c *Client) read(answer *http.Response, onDelta func(string)) (*llm.Response, error) {
-	if onDelta != nil && answer.StatusCode == http.StatusOK && strings.HasPrefix(answer.Header.Get("Content-Type"), "text/event-stream") {
-		return c.format.readStream(answer.Body, onDelta)
+	in := bufio.NewReader(answer.Body)
+	success := answer.StatusCode/100 == 2
+	if success && onDelta != nil && !beginsObject(in) {
+		return c.format.readStream(in, onDelta)
 	}
-	body, err := io.ReadAll(answer.Body)
-	if err != nil {
-		return nil, err
-	}
+	body, err := io.ReadAll(in)
 	body = bytes.TrimPrefix(body, []byte("\ufeff"))
-	if answer.StatusCode != http.StatusOK {
+	switch {
+	case !success: // which says more than a body that breaks off
 		return nil, httpError(answer.StatusCode, answer.Header, body)
+	case err != nil:
+		return nil, err
 	}
 	resp, err := c.format.read(body)
 	if err == nil && onDelta != nil {
 		onDelta(resp.Text) // a server that does not stream
 	}
 	return resp, err
+}
+
+// beginsObject reports whether a body is a JSON object and not a stream of
+// events: of a server that does not stream, or behind a proxy that gets the
+// Content-Type wrong.
+func beginsObject(in *bufio.Reader) bool {
+	head, _ := in.Peek(8) // the shortest event with data in it is longer
+	head = bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\ufeff")), " \t\r\n")
+	return bytes.HasPrefix(head, []byte("{"))
 }
 
 func requestID(h http.Header) string {
