@@ -1,0 +1,535 @@
+package chunk
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"unicode/utf8"
+
+	"github.com/rivo/uniseg"
+
+	"gptpipe/pkg/token"
+)
+
+func o200k(t testing.TB) *token.Encoding {
+	e, err := token.For(token.O200k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// split returns all chunks of in and the error that ended them, nil for io.EOF.
+func split(t testing.TB, in io.Reader, opt Options) ([]Chunk, error) {
+	t.Helper()
+	s, err := New(in, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []Chunk
+	for {
+		c, err := s.Next()
+		if err == io.EOF {
+			return all, nil
+		}
+		if err != nil {
+			return all, err
+		}
+		all = append(all, c)
+	}
+}
+
+func texts(chunks []Chunk) []string {
+	var all []string
+	for _, c := range chunks {
+		all = append(all, c.Text)
+	}
+	return all
+}
+
+// size counts text in the unit of opt, in other words than the package does.
+func size(opt Options, text string) int {
+	switch opt.Unit {
+	case Chars:
+		return len([]rune(text))
+	case Bytes:
+		return len(text)
+	case Lines:
+		return len(strings.SplitAfter(strings.TrimSuffix(text, "\n"), "\n"))
+	default:
+		return opt.Encoding.Count(text)
+	}
+}
+
+// verify checks all that the package promises of the chunks of a valid input.
+func verify(t testing.TB, input string, opt Options, chunks []Chunk) {
+	t.Helper()
+	segment, from, end := 0, int64(-1), int64(0)
+	for i, c := range chunks {
+		fail := func(format string, args ...any) {
+			t.Helper()
+			t.Fatalf("%+v\ninput %.300q\nchunk %d [%d:%d] %.300q: %s", opt, input, i, c.Start, c.End, c.Text, fmt.Sprintf(format, args...))
+		}
+		if c.Seq != i || c.Last != (i == len(chunks)-1) {
+			fail("seq %d, last %v of %d", c.Seq, c.Last, len(chunks))
+		}
+		if c.Start > end || c.Start <= from || c.End <= end || c.Text != input[c.Start:c.End] {
+			fail("is not the part of the input it says, or no progress after %d", end)
+		}
+		if !utf8.ValidString(c.Text) {
+			fail("is not valid UTF-8")
+		}
+		if n := size(opt, c.Text); n > opt.Size && utf8.RuneCountInString(c.Text) > 1 {
+			fail("is %d", n)
+		}
+		if opt.Encoding != nil && c.Tokens != opt.Encoding.Count(c.Text) {
+			fail("says %d tokens", c.Tokens)
+		}
+		if overlap := input[c.Start:end]; overlap != "" && size(opt, overlap) > opt.Overlap {
+			fail("begins with an overlap of %d: %q", size(opt, overlap), overlap)
+		}
+		if opt.By != ByNone && !c.Last {
+			if cluster := clusterAround(input[segment:], int(c.End)-segment); cluster != "" {
+				if size(opt, cluster) <= opt.Size && len(cluster) <= MaxLines {
+					fail("ends within %q", cluster)
+				}
+			}
+			segment = int(c.End)
+		}
+		if opt.By == ByLine && opt.Unit != Tokens && !c.Last && !strings.HasSuffix(c.Text, "\n") {
+			begin := strings.LastIndexByte(input[:c.End], '\n') + 1
+			line, _, _ := strings.Cut(input[begin:], "\n")
+			if size(opt, line) < opt.Size && begin >= int(c.Start) {
+				fail("ends within the line %q", line)
+			}
+		}
+		from, end = c.Start, c.End
+	}
+	if int(end) != len(input) {
+		t.Fatalf("%+v: %d chunks of %.300q end at %d of %d", opt, len(chunks), input, end, len(input))
+	}
+}
+
+// clusterAround returns the grapheme cluster of text that i lies within, or ""
+// if i is a boundary.
+func clusterAround(text string, i int) string {
+	state, at := -1, 0
+	for at < i {
+		var cluster string
+		cluster, text, _, state = uniseg.FirstGraphemeClusterInString(text, state)
+		if at+len(cluster) > i {
+			return cluster
+		}
+		at += len(cluster)
+	}
+	return ""
+}
+
+// trickle reads in parts of one to most bytes.
+type trickle struct {
+	in   io.Reader
+	most int
+	rand *rand.Rand
+}
+
+func (r trickle) Read(p []byte) (int, error) {
+	return r.in.Read(p[:min(len(p), 1+r.rand.IntN(r.most))])
+}
+
+func check(t testing.TB, input string, opt Options, seed uint64) {
+	t.Helper()
+	chunks, err := split(t, strings.NewReader(input), opt)
+	if err != nil {
+		t.Fatalf("%+v: %q: %v", opt, input, err)
+	}
+	verify(t, input, opt, chunks)
+
+	most := 1 + len(input)/20
+	slow, err := split(t, trickle{strings.NewReader(input), most, rand.New(rand.NewPCG(seed, 0))}, opt)
+	if err != nil || fmt.Sprint(slow) != fmt.Sprint(chunks) {
+		t.Fatalf("%+v: %q: in parts of up to %d bytes it comes out differently\nat once  %q\nin parts %q %v", opt, input, most, texts(chunks), texts(slow), err)
+	}
+}
+
+func TestByText(t *testing.T) {
+	for _, test := range []struct {
+		size int
+		unit Unit
+		in   string
+		want []string
+	}{
+		{20, Chars, "One two.\n\nThree four five six.", []string{"One two.\n\nThree four", " five six."}},
+		{12, Chars, "One two.\n\nThree four five six.", []string{"One two.\n\n", "Three four ", "five six."}},
+		{11, Chars, "line one\nline two\nline three\n", []string{"line one\n", "line two\n", "line three\n"}},
+		{30, Chars, "He came. She saw it, and went. They won.", []string{"He came. She saw it, and went.", " They won."}},
+		{26, Chars, "He came. She saw it, and went. They won.", []string{"He came. She saw it, and ", "went. They won."}},
+		{22, Chars, "He came. She saw it, and went. They won.", []string{"He came. She saw it, ", "and went. They won."}},
+		{8, Chars, "今天天气很好。我们去公园吧！好吗？好。", []string{"今天天气很好。", "我们去公园吧！", "好吗？好。"}},
+		{8, Chars, "今天天气很好，我们去公园吧", []string{"今天天气很好，", "我们去公园吧"}},
+		{3, Chars, "a\r\n\r\nb", []string{"a\r\n", "\r\nb"}},
+		{4, Bytes, "🇩🇪🇫🇷", []string{"🇩", "🇪", "🇫", "🇷"}},
+		{9, Bytes, "🇩🇪🇫🇷", []string{"🇩🇪", "🇫🇷"}},
+		{2, Chars, "e\u0301e\u0301\u0301x", []string{"e\u0301", "e\u0301", "\u0301x"}},
+		{1, Bytes, "中a", []string{"中", "a"}},
+		{1, Tokens, "🦙", []string{"🦙"}},
+		{2, Lines, "a\nb\nc\nd\ne", []string{"a\nb\n", "c\nd\n", "e"}},
+		{5, Lines, "aaa\nbbb\nccc\n\nd\ne\nf\n", []string{"aaa\nbbb\nccc\n\n", "d\ne\nf\n"}},
+		{10, Chars, "incomprehensibilities are", []string{"incomprehe", "nsibilitie", "s are"}},
+		{10, Chars, "some incomprehensible", []string{"some ", "incomprehe", "nsible"}},
+	} {
+		opt := Options{Unit: test.unit, Size: test.size, Encoding: o200k(t)}
+		chunks, err := split(t, strings.NewReader(test.in), opt)
+		if got := texts(chunks); err != nil || fmt.Sprintf("%q", got) != fmt.Sprintf("%q", test.want) {
+			t.Errorf("%q in %d: %q, want %q (%v)", test.in, test.size, got, test.want, err)
+		}
+		check(t, test.in, opt, 1)
+	}
+}
+
+func TestByLineAndNone(t *testing.T) {
+	for _, test := range []struct {
+		by      By
+		overlap int
+		in      string
+		want    []string
+	}{
+		{ByLine, 0, "one\n\ntwo\nthree and four\nfive", []string{"one\n\ntwo\n", "three and ", "four\nfive"}},
+		{ByNone, 0, "one two three\r\nfour", []string{"one two th", "ree\r\nfour"}},
+		{ByNone, 4, "0123456789abcdef", []string{"0123456789", "6789abcdef"}},
+		{ByLine, 5, "ab\ncd\nef\ngh\nij\nkl\n", []string{"ab\ncd\nef\n", "ef\ngh\nij\n", "ij\nkl\n"}},
+		{ByLine, 5, "abcdefgh\nij\nklm\n", []string{"abcdefgh\n", "ij\nklm\n"}},
+		{ByText, 5, "one two three four five", []string{"one two ", " two three", "three four", " four five"}},
+	} {
+		opt := Options{Unit: Chars, Size: 10, Overlap: test.overlap, By: test.by}
+		chunks, err := split(t, strings.NewReader(test.in), opt)
+		if got := texts(chunks); err != nil || fmt.Sprintf("%q", got) != fmt.Sprintf("%q", test.want) {
+			t.Errorf("%q by %d: %q, want %q (%v)", test.in, test.by, got, test.want, err)
+		}
+		check(t, test.in, opt, 1)
+	}
+}
+
+func TestEmpty(t *testing.T) {
+	chunks, err := split(t, strings.NewReader(""), Options{Unit: Chars, Size: 1})
+	if len(chunks) > 0 || err != nil {
+		t.Errorf("%v, %v", chunks, err)
+	}
+}
+
+func TestOptions(t *testing.T) {
+	for _, opt := range []Options{
+		{Unit: Chars},
+		{Unit: Chars, Size: -1},
+		{Unit: Chars, Size: 5, Overlap: 5},
+		{Unit: Chars, Size: 5, Overlap: -1},
+		{Unit: Tokens, Size: 5},
+	} {
+		if _, err := New(strings.NewReader("x"), opt); err == nil {
+			t.Errorf("%+v is taken", opt)
+		}
+	}
+}
+
+func TestReadError(t *testing.T) {
+	broken := errors.New("broken")
+	in := io.MultiReader(strings.NewReader(strings.Repeat("word ", 50)), iotest.ErrReader(broken))
+	chunks, err := split(t, in, Options{Unit: Chars, Size: 20})
+	if len(chunks) == 0 || chunks[len(chunks)-1].Last || !errors.Is(err, broken) {
+		t.Errorf("%d chunks, %v", len(chunks), err)
+	}
+}
+
+func TestInvalidUTF8(t *testing.T) {
+	good := strings.Repeat("good 中文 text. ", 20)
+	for _, bad := range []string{"\xff", "\xe4\xb8", "\xe4\xb8x", "\xed\xa0\x80", "\xc0\xaf", "\xf0\x9f\x98"} {
+		for _, after := range []string{"", "after"} {
+			input := good + bad + after
+			for _, in := range []io.Reader{strings.NewReader(input), iotest.OneByteReader(strings.NewReader(input))} {
+				chunks, err := split(t, in, Options{Unit: Chars, Size: 50})
+				var invalid *InvalidUTF8Error
+				if !errors.As(err, &invalid) || invalid.Offset != int64(len(good)) {
+					t.Errorf("%q: error %v, want one at %d", bad+after, err, len(good))
+				}
+				if len(chunks) != len(good)/60 && len(chunks) < 4 {
+					t.Errorf("%q: %d chunks before it", bad+after, len(chunks))
+				}
+			}
+		}
+	}
+}
+
+// The offsets are those of the input when invalid UTF-8 is replaced, and an
+// overlap can be cut off by them.
+func checkReplaced(t testing.TB, input []byte, opt Options) {
+	t.Helper()
+	opt.ReplaceInvalid = true
+	chunks, err := split(t, bytes.NewReader(input), opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slow, err := split(t, iotest.OneByteReader(bytes.NewReader(input)), opt)
+	if err != nil || fmt.Sprint(slow) != fmt.Sprint(chunks) {
+		t.Fatalf("%+v %q: byte by byte it comes out differently", opt, input)
+	}
+	var joined strings.Builder
+	end := int64(0)
+	for i, c := range chunks {
+		if c.Start > end || c.End <= end || c.Text != toValid(input[c.Start:c.End]) {
+			t.Fatalf("%+v %q: chunk %d is not [%d:%d]: %q", opt, input, i, c.Start, c.End, c.Text)
+		}
+		if size(opt, c.Text) > opt.Size && utf8.RuneCountInString(c.Text) > 1 {
+			t.Fatalf("%+v %q: chunk %d is over the budget: %q", opt, input, i, c.Text)
+		}
+		joined.WriteString(c.Text[end-c.Start:])
+		end = c.End
+	}
+	if joined.String() != toValid(input) || end != int64(len(input)) {
+		t.Fatalf("%+v %q: joined it is %q", opt, input, joined.String())
+	}
+}
+
+// toValid replaces as the Unicode standard recommends, by trying the lengths.
+func toValid(input []byte) string {
+	var out strings.Builder
+	for len(input) > 0 {
+		r, n := utf8.DecodeRune(input)
+		if r == utf8.RuneError && n == 1 {
+			for k := 2; k <= 3 && k <= len(input) && !utf8.FullRune(input[:k]); k++ {
+				n = k
+			}
+		}
+		out.WriteRune(r)
+		input = input[n:]
+	}
+	return out.String()
+}
+
+func TestReplaceInvalid(t *testing.T) {
+	for _, input := range []string{
+		"", "\xff", "a\xffb", "\xe4\xb8", strings.Repeat("\xff", 50), strings.Repeat("word \xe4\xb8 ", 30),
+		strings.Repeat("\xf0\x9f\x98中", 30), "a\x80" + strings.Repeat("some words ", 30) + "\xc3",
+	} {
+		for _, unit := range []Unit{Tokens, Chars, Bytes, Lines} {
+			for _, by := range []By{ByText, ByLine, ByNone} {
+				checkReplaced(t, []byte(input), Options{Unit: unit, Size: 7, By: by, Encoding: o200k(t)})
+				checkReplaced(t, []byte(input), Options{Unit: unit, Size: 12, Overlap: 5, By: by, Encoding: o200k(t)})
+			}
+		}
+	}
+}
+
+func TestRealTexts(t *testing.T) {
+	for _, name := range []string{"/usr/share/common-licenses/GPL-3", "chunk.go", "chunk_test.go"} {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			t.Logf("%s: %v", name, err)
+			continue
+		}
+		for _, opt := range []Options{
+			{Unit: Tokens, Size: 100, By: ByText},
+			{Unit: Tokens, Size: 1000, Overlap: 100, By: ByText},
+			{Unit: Tokens, Size: 50, Overlap: 49, By: ByLine},
+			{Unit: Bytes, Size: 4096, By: ByNone},
+			{Unit: Lines, Size: 20, Overlap: 3},
+			{Unit: Chars, Size: 77, Overlap: 20},
+		} {
+			opt.Encoding = o200k(t)
+			check(t, string(data), opt, 2)
+		}
+	}
+}
+
+// Prose by paragraph, line and sentence must fill its chunks nine tenths.
+func TestFill(t *testing.T) {
+	data, err := os.ReadFile("/usr/share/common-licenses/GPL-3")
+	if err != nil {
+		t.Skip(err)
+	}
+	for _, text := range []string{string(data), strings.ReplaceAll(strings.ReplaceAll(string(data), "\n\n", "\x00"), "\n", " ")} {
+		chunks, err := split(t, strings.NewReader(text), Options{Unit: Tokens, Size: 200, Encoding: o200k(t)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum := 0
+		for _, c := range chunks[:len(chunks)-1] {
+			sum += c.Tokens
+		}
+		if mean := float64(sum) / float64(len(chunks)-1); mean < 180 {
+			t.Errorf("%d chunks of 200 tokens hold %.1f in the mean", len(chunks), mean)
+		}
+	}
+}
+
+// A chunk comes out as soon as the text behind it is there, with no end in sight.
+func TestFirstChunkFromLiveStream(t *testing.T) {
+	for _, test := range []struct {
+		in   string
+		opt  Options
+		want string
+	}{
+		{"a\nb", Options{Unit: Lines, Size: 1, By: ByLine}, "a\n"},
+		{"a\nb", Options{Unit: Lines, Size: 1}, "a\n"},
+		{"0123456789a", Options{Unit: Bytes, Size: 10, By: ByNone}, "0123456789"},
+		{"Some words of a sentence. Some more words, after it, for the look ahead", Options{Unit: Tokens, Size: 7}, "Some words of a sentence."},
+	} {
+		test.opt.Encoding = o200k(t)
+		live, feed := io.Pipe()
+		go io.WriteString(feed, test.in) // and no more
+		s, err := New(live, test.opt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c, err := s.Next(); err != nil || strings.TrimSpace(c.Text) != strings.TrimSpace(test.want) || c.Last {
+			t.Errorf("%q: %+v, %v", test.in, c, err)
+		}
+		feed.Close()
+		live.Close()
+	}
+}
+
+// endless is text without end; it fails the test that reads too much of it.
+type endless struct {
+	t    *testing.T
+	part string
+	left int
+}
+
+func (e *endless) Read(p []byte) (int, error) {
+	n := 0
+	for n+len(e.part) <= len(p) {
+		n += copy(p[n:], e.part)
+	}
+	if e.left -= n; e.left < 0 {
+		e.t.Fatalf("%q: read too far", e.part)
+	}
+	return n, nil
+}
+
+// A run without any boundary takes bounded text per chunk, in every unit.
+func TestEndlessRuns(t *testing.T) {
+	for _, part := range []string{"a", " ", "\n ", "=", "中", "\u0301", "👍🏽", "e\u0301", "Zm9v"} {
+		for _, opt := range []Options{
+			{Unit: Tokens, Size: 10},
+			{Unit: Tokens, Size: 1000, Overlap: 100},
+			{Unit: Tokens, Size: 100, By: ByLine},
+			{Unit: Tokens, Size: 100, Overlap: 50, By: ByNone},
+			{Unit: Chars, Size: 1000, Overlap: 100},
+			{Unit: Bytes, Size: 1000},
+			{Unit: Lines, Size: 10, By: ByLine},
+		} {
+			opt.Encoding = o200k(t)
+			count := 5
+			if opt.Unit == Lines {
+				opt.Encoding, count = nil, 2
+			}
+			s, err := New(&endless{t, part, 1<<20 + count*2*MaxLines}, opt)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range count {
+				c, err := s.Next()
+				if err != nil || opt.Unit != Lines && size(opt, c.Text) > opt.Size {
+					t.Fatalf("%q %+v: %v", part, opt, err)
+				}
+				if len(c.Text) < opt.Size/2 && !strings.Contains(part, "\n") {
+					t.Errorf("%q %+v: %d bytes only", part, opt, len(c.Text))
+				}
+			}
+			if max := 4*MaxLines + 1<<20; cap(s.src.room) > max || opt.Unit != Lines && cap(s.src.room) > 1<<20 {
+				t.Errorf("%q %+v: a window of %d bytes", part, opt, cap(s.src.room))
+			}
+		}
+	}
+}
+
+// certain relies on these code points having a boundary between any two.
+func TestJoinless(t *testing.T) {
+	for r := rune(0); r <= 0xFFFF; r++ {
+		if !joinless(r) {
+			continue
+		}
+		for _, other := range []rune{'a', ' ', '~', '中', 'あ', '。', '，'} {
+			for _, s := range []string{string(r) + string(other), string(other) + string(r)} {
+				if uniseg.GraphemeClusterCount(s) != 2 {
+					t.Errorf("%q is one cluster", s)
+				}
+			}
+		}
+	}
+}
+
+func TestNames(t *testing.T) {
+	var names Names
+	for _, test := range [][2]string{
+		{"a", "a"}, {"b", "b"}, {"a", "a~2"}, {"a", "a~3"}, {"a~2", "a~2~2"}, {"-", "-"}, {"-", "-~2"},
+	} {
+		if got := names.Unique(test[0]); got != test[1] {
+			t.Errorf("%s becomes %s, want %s", test[0], got, test[1])
+		}
+	}
+}
+
+func fuzzOptions(f *testing.F, size, overlap int, kind uint8) (Options, bool) {
+	opt := Options{Unit: Unit(kind % 4), By: By(kind / 4 % 3), Size: size, Overlap: overlap}
+	name := token.O200k
+	if kind/12%2 == 1 {
+		name = token.CL100k
+	}
+	opt.Encoding, _ = token.For(name)
+	return opt, size <= 2000 && opt.Check() == nil
+}
+
+var fuzzSeeds = []string{
+	"", "a", "Hello, world. How are you?\n\nFine, thanks.\r\nAnd you?", "今天天气很好。我们去公园吧！\n「好吗？」好，走。",
+	"e\u0301\u0301\u0301 🇩🇪🇫🇷🇬🇧 👨‍👩‍👧‍👦👍🏽", "\ufeffa\x00b\r\n\r\n\tc", "    \n\n   \n x\n\n\n", "a=1;b=2//\n/", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+	"\u0e20\u0e32\u0e29\u0e32\u0e44\u0e17\u0e22", "नमस्ते दुनिया", "한국어 문장입니다. 둘째 문장.",
+}
+
+func FuzzChunk(f *testing.F) {
+	for i, s := range fuzzSeeds {
+		f.Add(s, 10, 7, 3, uint8(i), uint64(i))
+		f.Add(s, 3, 40, 0, uint8(i*5), uint64(i))
+	}
+	f.Fuzz(func(t *testing.T, text string, repeat, size, overlap int, kind uint8, seed uint64) {
+		opt, ok := fuzzOptions(f, size, overlap, kind)
+		if !ok || !utf8.ValidString(text) || repeat < 1 || repeat > 500 || repeat*len(text) > 8_000 {
+			t.Skip()
+		}
+		check(t, strings.Repeat(text, repeat), opt, seed)
+	})
+}
+
+func FuzzReplaceInvalid(f *testing.F) {
+	for i, s := range fuzzSeeds {
+		f.Add([]byte(s+"\xff\xe4\xb8"+s), 7, 3, uint8(i))
+		f.Add([]byte("\xf0\x9f"+s), 2, 1, uint8(i*7))
+	}
+	f.Fuzz(func(t *testing.T, input []byte, size, overlap int, kind uint8) {
+		opt, ok := fuzzOptions(f, size, overlap, kind)
+		if !ok || len(input) > 4_000 {
+			t.Skip()
+		}
+		checkReplaced(t, input, opt)
+
+		// Without replacing, the error says where the first one is.
+		_, err := split(t, bytes.NewReader(input), opt)
+		at := 0
+		for at < len(input) {
+			r, n := utf8.DecodeRune(input[at:])
+			if r == utf8.RuneError && n == 1 {
+				break
+			}
+			at += n
+		}
+		var invalid *InvalidUTF8Error
+		if errors.As(err, &invalid) != (at < len(input)) || invalid != nil && invalid.Offset != int64(at) {
+			t.Fatalf("%q: error %v, invalid from %d on", input, err, at)
+		}
+	})
+}
