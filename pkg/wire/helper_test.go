@@ -86,7 +86,11 @@ func failure(t *testing.T, err error) *llm.Error {
 
 // eachWay runs a test for both APIs, streamed and not.
 func eachWay(t *testing.T, test func(t *testing.T, api string, stream bool)) {
-	for _, api := range []string{"chat", "responses"} {
+	eachWayOf(t, []string{"chat", "responses"}, test)
+}
+
+func eachWayOf(t *testing.T, apis []string, test func(t *testing.T, api string, stream bool)) {
+	for _, api := range apis {
 		for _, stream := range []bool{false, true} {
 			name := api
 			if stream {
