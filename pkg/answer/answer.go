@@ -9,13 +9,21 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"math/big"
+	"net/url"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6" // Apache-2.0; all drafts, kept up; loads nothing over the network
 
 	"gptpipe/pkg/llm"
 )
+
+// maxMessage is how much is told of a mismatch, in bytes.
+const maxMessage = 1000
 
 // A Schema is a compiled JSON Schema.
 type Schema struct{ compiled *jsonschema.Schema }
@@ -28,12 +36,24 @@ func ParseSchema(name string, data []byte) (*Schema, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: not JSON: %w", name, err)
 	}
-	c := jsonschema.NewCompiler()
-	if err := c.AddResource(name, doc); err != nil {
+	if monstrous(doc) {
+		return nil, fmt.Errorf("%s: it has a number with an exponent beyond reason", name)
+	}
+	path, err := filepath.Abs(name)
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	s, err := c.Compile(name)
-	if err != nil {
+	at := (&url.URL{Scheme: "file", Path: path}).String()
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource(at, doc); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	s, err := c.Compile(at)
+	var invalid *jsonschema.SchemaValidationError
+	switch {
+	case errors.As(err, &invalid):
+		return nil, fmt.Errorf("%s: not a JSON Schema: %s", name, oneLine(invalid.Err))
+	case err != nil:
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return &Schema{s}, nil
@@ -74,6 +94,9 @@ func compact(text string, schema *Schema) (string, error) {
 	if err != nil {
 		return "", again(llm.BadResponse, "the answer is not JSON: "+err.Error())
 	}
+	if monstrous(value) {
+		return "", again(llm.Schema, "the answer does not fit the schema: it has a number with an exponent beyond reason")
+	}
 	if err := schema.compiled.Validate(value); err != nil {
 		return "", again(llm.Schema, "the answer does not fit the schema: "+oneLine(err))
 	}
@@ -97,10 +120,36 @@ func unfence(text string) string {
 	if !ok {
 		return text
 	}
-	return strings.TrimPrefix(inner, "json")
+	if len(inner) >= len("json") && strings.EqualFold(inner[:len("json")], "json") {
+		return inner[len("json"):]
+	}
+	return inner
 }
 
-// oneLine is what a validation error says, without its heading and layout.
+// monstrous reports whether a value holds a number that is too much for exact
+// arithmetic, as 1e999999999 is: jsonschema v6.0.3 panics on it.
+func monstrous(value any) bool {
+	switch v := value.(type) {
+	case json.Number:
+		if !strings.ContainsAny(v.String(), "eE") {
+			return false
+		}
+		_, ok := new(big.Rat).SetString(v.String())
+		return !ok
+	case []any:
+		return slices.ContainsFunc(v, monstrous)
+	case map[string]any:
+		for _, e := range v {
+			if monstrous(e) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// oneLine is what a validation error says, without its heading and layout, and
+// as much of it as anybody reads.
 func oneLine(err error) string {
 	lines := strings.Split(err.Error(), "\n")
 	if len(lines) > 1 {
@@ -109,5 +158,9 @@ func oneLine(err error) string {
 	for i, l := range lines {
 		lines[i] = strings.TrimLeft(l, " -")
 	}
-	return strings.Join(lines, "; ")
+	text := strings.Join(lines, "; ")
+	if len(text) > maxMessage {
+		text = strings.ToValidUTF8(text[:maxMessage], "") + " …"
+	}
+	return text
 }

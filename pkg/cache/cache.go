@@ -40,9 +40,9 @@ const putTimeout = 5 * time.Second
 
 // Options are what is stored, and for how long.
 type Options struct {
-	Scope   []string // what beside the body tells requests apart
+	Scope   []string      // what beside the body tells requests apart
 	TTL     time.Duration // of what is stored; 0: nothing is
-	Refresh bool // ask anew, and store
+	Refresh bool          // ask anew, and store
 
 	Hit    func()          // is told of each answer from the store
 	Broken func(err error) // is told once that the store has failed
@@ -136,11 +136,16 @@ func (c *cache) get(ctx context.Context, key [32]byte) *llm.Response {
 		}
 		return nil
 	}
-	resp := &llm.Response{Cached: true}
-	if !ok || json.Unmarshal(value, resp) != nil {
+	var stored struct {
+		llm.Response
+		Text *string `json:"text"` // there in all that put wrote
+	}
+	if !ok || json.Unmarshal(value, &stored) != nil || stored.Text == nil {
 		return nil // a value that cannot be read is none
 	}
-	return resp
+	resp := stored.Response
+	resp.Text, resp.Cached = *stored.Text, true
+	return &resp
 }
 
 func (c *cache) put(ctx context.Context, key [32]byte, model string, resp *llm.Response) {
