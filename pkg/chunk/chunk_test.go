@@ -416,7 +416,7 @@ func TestEndlessRuns(t *testing.T) {
 	for _, part := range []string{"a", " ", "\n ", "=", "中", "\u0301", "👍🏽", "e\u0301", "Zm9v"} {
 		for _, opt := range []Options{
 			{Unit: Tokens, Size: 10},
-			{Unit: Tokens, Size: 1000, Overlap: 100},
+			{Unit: Tokens, Size: 300, Overlap: 30},
 			{Unit: Tokens, Size: 100, By: ByLine},
 			{Unit: Tokens, Size: 100, Overlap: 50, By: ByNone},
 			{Unit: Chars, Size: 1000, Overlap: 100},
@@ -424,9 +424,9 @@ func TestEndlessRuns(t *testing.T) {
 			{Unit: Lines, Size: 10, By: ByLine},
 		} {
 			opt.Encoding = o200k(t)
-			count := 5
+			count := 3
 			if opt.Unit == Lines {
-				opt.Encoding, count = nil, 2
+				opt.Encoding, count = nil, 1
 			}
 			s, err := New(&endless{t, part, 1<<20 + count*2*MaxLines}, opt)
 			if err != nil {

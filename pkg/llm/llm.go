@@ -98,7 +98,7 @@ func (r *Response) Tokens() (input, output int) {
 	if json.Unmarshal(r.Usage, &u) != nil {
 		return 0, 0
 	}
-	return u.Prompt + u.Input, u.Completion + u.Output
+	return max(u.Prompt, u.Input), max(u.Completion, u.Output)
 }
 
 // Err is the failure that an answer amounts to although the server called it

@@ -76,22 +76,28 @@ func checksum(e *Encoding, text string, merge bool) uint32 {
 }
 
 func TestVectors(t *testing.T) {
-	o200k, cl100k := encoding(t, O200k), encoding(t, CL100k)
-	for i, v := range vectors(t) {
-		if got := o200k.Count(v.Text); got != v.O200k {
-			t.Errorf("line %d: %q: o200k_base: %d tokens, want %d", i+1, v.Text, got, v.O200k)
-		}
-		if got := cl100k.Count(v.Text); got != v.CL100k {
-			t.Errorf("line %d: %q: cl100k_base: %d tokens, want %d", i+1, v.Text, got, v.CL100k)
-		}
-		for _, merge := range []bool{false, true} {
-			if checksum(o200k, v.Text, merge) != v.O200kCRC {
-				t.Errorf("line %d: %q: o200k_base: other ids, own merge %v", i+1, v.Text, merge)
+	all := vectors(t)
+	for _, test := range []struct {
+		name string
+		want func(v vector) (int, uint32)
+	}{
+		{O200k, func(v vector) (int, uint32) { return v.O200k, v.O200kCRC }},
+		{CL100k, func(v vector) (int, uint32) { return v.CL100k, v.CL100kCRC }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			e := encoding(t, test.name)
+			for i, v := range all {
+				count, crc := test.want(v)
+				if got := e.Count(v.Text); got != count {
+					t.Errorf("line %d: %q: %d tokens, want %d", i+1, v.Text, got, count)
+				}
+				own := i%2 == 0
+				if checksum(e, v.Text, own) != crc {
+					t.Errorf("line %d: %q: other ids, own merge %v", i+1, v.Text, own)
+				}
 			}
-			if checksum(cl100k, v.Text, merge) != v.CL100kCRC {
-				t.Errorf("line %d: %q: cl100k_base: other ids, own merge %v", i+1, v.Text, merge)
-			}
-		}
+		})
 	}
 }
 
@@ -99,10 +105,13 @@ func TestVectors(t *testing.T) {
 // same as in one go, wherever a block happens to end.
 func TestBlocks(t *testing.T) {
 	var all strings.Builder
-	for _, v := range vectors(t)[:12000] {
+	for _, v := range vectors(t)[20000:24000] {
 		all.WriteString(v.Text)
 	}
 	text := all.String()
+	if len(text) < 3*blockSize {
+		t.Fatalf("only %d bytes", len(text))
+	}
 	for _, name := range []string{O200k, CL100k} {
 		e := encoding(t, name)
 		want := 0
@@ -150,7 +159,7 @@ func TestFit(t *testing.T) {
 	for _, name := range []string{O200k, CL100k} {
 		e := encoding(t, name)
 		for i, v := range vectors(t) {
-			if i > 500 && i%97 != 0 {
+			if i%50 != 0 {
 				continue
 			}
 			total := e.Count(v.Text)
@@ -210,10 +219,7 @@ func TestLongRun(t *testing.T) {
 // settled relies on the pattern and package unicode agreeing on white space.
 func TestSpace(t *testing.T) {
 	e := encoding(t, CL100k)
-	for r := rune(0); r <= unicode.MaxRune; r++ {
-		if !utf8.ValidRune(r) {
-			continue
-		}
+	for r := rune(0); r < 0x3100; r++ /* no white space is beyond */ {
 		pieces, text := 0, string(r)+" "
 		if r == '\r' || r == '\n' {
 			continue

@@ -51,6 +51,7 @@ func TestScripts(t *testing.T) {
 			"requests": cmdRequests,
 			"paid":     cmdPaid,
 			"exits":    cmdExits,
+			"window":   cmdWindow,
 			"signals":  cmdSignals,
 		},
 	})
@@ -150,6 +151,17 @@ func cmdPaid(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if twice := s.PaidTwice(); len(twice) > 0 {
 		ts.Fatalf("paid for twice: %q", twice)
+	}
+}
+
+// window DURATION N checks that never more than N requests arrived in so long.
+func cmdWindow(ts *testscript.TestScript, neg bool, args []string) {
+	d, err := time.ParseDuration(args[0])
+	ts.Check(err)
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	if got := server(ts).MaxPerWindow(d); got > n {
+		ts.Fatalf("%d requests arrived within %v, more than %d", got, d, n)
 	}
 }
 

@@ -1,0 +1,275 @@
+package observe
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+
+	"gptpipe/pkg/llm"
+)
+
+// scrape reads an exposition with the parser that Prometheus and node_exporter
+// use.
+func scrape(t *testing.T, text []byte) map[string]*dto.MetricFamily {
+	t.Helper()
+	parser := expfmt.NewTextParser(model.LegacyValidation)
+	families, err := parser.TextToMetricFamilies(bytes.NewReader(text))
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	return families
+}
+
+func expose(t *testing.T, totals map[string]float64) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	if err := Write(&out, totals); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func labels(m *dto.Metric) map[string]string {
+	out := map[string]string{}
+	for _, l := range m.GetLabel() {
+		out[l.GetName()] = l.GetValue()
+	}
+	return out
+}
+
+// answering is a Completer that takes a while and ends in err.
+func answering(takes time.Duration, err error) llm.Completer {
+	return llm.Func(func(context.Context, *llm.Request) (*llm.Response, error) {
+		time.Sleep(takes)
+		return nil, err
+	})
+}
+
+func TestExpositionIsReadByPrometheus(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := NewCounters()
+		for _, takes := range []time.Duration{
+			0, 100 * time.Millisecond, 101 * time.Millisecond, 2 * time.Second, 2500 * time.Millisecond, 5 * time.Minute, time.Hour,
+		} {
+			Requests(answering(takes, nil), c, "gpt-map").Complete(t.Context(), &llm.Request{Model: "m"})
+		}
+		Requests(answering(time.Second, &llm.Error{Type: llm.RateLimit, Status: 429}), c, "gpt-ask").Complete(t.Context(), &llm.Request{Model: "m"})
+		c.Add(CacheHits("gpt-map", "m"), 3)
+
+		families := scrape(t, expose(t, c.Take()))
+		if len(families) != 3 {
+			t.Fatalf("families %v", families)
+		}
+		for name, kind := range map[string]dto.MetricType{
+			"gpt_requests_total": dto.MetricType_COUNTER, "gpt_cache_hits_total": dto.MetricType_COUNTER,
+			"gpt_response_time_seconds": dto.MetricType_HISTOGRAM,
+		} {
+			if f := families[name]; f.GetType() != kind || f.GetHelp() == "" {
+				t.Errorf("%s is a %v: %q", name, f.GetType(), f.GetHelp())
+			}
+		}
+		if m := families["gpt_cache_hits_total"].GetMetric(); len(m) != 1 || m[0].GetCounter().GetValue() != 3 ||
+			!maps.Equal(labels(m[0]), map[string]string{"command": "gpt-map", "model": "m"}) {
+			t.Errorf("hits %v", m)
+		}
+		for _, m := range families["gpt_requests_total"].GetMetric() {
+			want := 7.0
+			if labels(m)["command"] == "gpt-ask" {
+				want = 1
+			}
+			if m.GetCounter().GetValue() != want {
+				t.Errorf("requests %v, want %v", m, want)
+			}
+		}
+		times := families["gpt_response_time_seconds"].GetMetric()
+		if len(times) != 2 {
+			t.Fatalf("response times %v", times)
+		}
+		for _, m := range times {
+			if labels(m)["command"] != "gpt-map" {
+				continue
+			}
+			h := m.GetHistogram()
+			if h.GetSampleCount() != 7 || math.Abs(h.GetSampleSum()-3904.701) > 1e-9 {
+				t.Errorf("count %d, sum %v", h.GetSampleCount(), h.GetSampleSum())
+			}
+			var got []string
+			for _, b := range h.GetBucket() {
+				got = append(got, fmt.Sprint(b.GetUpperBound(), ":", b.GetCumulativeCount()))
+			}
+			const want = "0.1:2 0.25:3 0.5:3 1:3 2.5:5 5:5 10:5 30:5 60:5 120:5 300:6 +Inf:7"
+			if strings.Join(got, " ") != want {
+				t.Errorf("buckets %v, want %s", got, want)
+			}
+		}
+	})
+}
+
+// In the text itself the buckets of a series stand together, in the order of
+// their bounds, as the format asks for.
+func TestBucketsStandInOrder(t *testing.T) {
+	c := NewCounters()
+	for _, m := range []string{"b", "a", `c",le="0`, "10", "9"} {
+		for _, command := range []string{"gpt-map", "gpt-ask"} {
+			Requests(answering(0, nil), c, command).Complete(t.Context(), &llm.Request{Model: m})
+		}
+	}
+	series, bound, count := "", 0.0, 0
+	for line := range strings.Lines(string(expose(t, c.Take()))) {
+		head, tail, ok := strings.Cut(line, `,le="`)
+		if !ok || !strings.HasPrefix(line, "gpt_response_time_seconds_bucket") {
+			continue
+		}
+		var le float64
+		if _, err := fmt.Sscanf(tail, `%g"`, &le); err != nil {
+			t.Fatalf("%q: %v", tail, err)
+		}
+		if head == series && le <= bound {
+			t.Errorf("%s: %v after %v", series, le, bound)
+		}
+		if head != series && count%(len(buckets)+1) != 0 {
+			t.Errorf("%s is torn apart", series)
+		}
+		series, bound, count = head, le, count+1
+	}
+	if count != 10*(len(buckets)+1) {
+		t.Errorf("%d buckets", count)
+	}
+}
+
+// A model's name is the user's: whatever it holds, it must come back as it was.
+func TestLabelsAreEscaped(t *testing.T) {
+	for _, name := range []string{
+		"gpt-5-mini", "", `a"b`, `a\b`, `\`, `\n`, "a\nb", `"}`, `x",le="1`, `{}`, "数字 ü", "a\tb\rc", "# HELP x", "a,b=c",
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := NewCounters()
+			c.Add(CacheHits("gpt-map", name), 1)
+			Requests(answering(0, nil), c, "gpt-map").Complete(t.Context(), &llm.Request{Model: name})
+			text := expose(t, c.Take())
+			for family, f := range scrape(t, text) {
+				if m := f.GetMetric(); len(m) != 1 || labels(m[0])["model"] != name {
+					t.Errorf("%s: %v\n%s", family, m, text)
+				}
+			}
+		})
+	}
+	if s := Series("x", "model", "a\xffb"); s != "x{model=\"a\ufffdb\"}" {
+		t.Errorf("invalid UTF-8: %q", s)
+	}
+}
+
+func TestSeries(t *testing.T) {
+	for want, got := range map[string]string{
+		"x":              Series("x"),
+		`x{a="1"}`:       Series("x", "a", "1"),
+		`x{a="1",b="2"}`: Series("x", "a", "1", "b", "2"),
+		`x{a="\\\"\n"}`:  Series("x", "a", "\\\"\n"),
+	} {
+		if got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}
+
+// Each attempt counts once, by what became of it.
+func TestRequestsAreCountedByOutcome(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		err    error
+		status string // "": not counted
+	}{
+		{"an answer", nil, "200"},
+		{"a status", &llm.Error{Type: llm.Server, Status: 503}, "503"},
+		{"an answer that broke off", &llm.Error{Type: llm.BadResponse, Status: 200}, "200"},
+		{"no answer", &llm.Error{Type: llm.Connection}, "connection"},
+		{"no answer in time", &llm.Error{Type: llm.Timeout}, "timeout"},
+		{"wrapped", fmt.Errorf("somewhere: %w", &llm.Error{Type: llm.Auth, Status: 401}), "401"},
+		{"not begun", context.Canceled, ""},
+		{"not begun, for a reason", errors.New("stopped on purpose"), ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c := NewCounters()
+			_, err := Requests(answering(0, test.err), c, "gpt-map").Complete(t.Context(), &llm.Request{Model: "m"})
+			if err != test.err {
+				t.Errorf("error %v", err)
+			}
+			totals := c.Take()
+			if test.status == "" {
+				if len(totals) != 0 {
+					t.Errorf("counted %v", totals)
+				}
+				return
+			}
+			if n := totals[Series("gpt_requests_total", "command", "gpt-map", "model", "m", "status", test.status)]; n != 1 {
+				t.Errorf("counted %v", totals)
+			}
+			if n := totals[Series("gpt_response_time_seconds_count", "command", "gpt-map", "model", "m")]; n != 1 {
+				t.Errorf("timed %v", n)
+			}
+		})
+	}
+}
+
+// What a hub of another version counts must not spoil the file, and nothing at
+// all is a file too.
+func TestUnknownSeriesAreLeftOut(t *testing.T) {
+	for _, totals := range []map[string]float64{
+		nil,
+		{"gpt_future_total{a=\"b\"}": 1, "gpt_requests_totality": 2, "": 3, "{": 4, "gpt_response_time_secondsx": 5},
+	} {
+		text := expose(t, totals)
+		for name, f := range scrape(t, text) {
+			if len(f.GetMetric()) > 0 {
+				t.Errorf("%s: %v", name, f)
+			}
+		}
+	}
+}
+
+// The totals of years, and fractions, keep their digits.
+func TestValuesKeepTheirDigits(t *testing.T) {
+	for _, want := range []float64{0, 1, 9007199254740991, 0.1, 1e21, 123456789.125} {
+		text := expose(t, map[string]float64{CacheHits("c", "m"): want})
+		if got := scrape(t, text)["gpt_cache_hits_total"].GetMetric()[0].GetCounter().GetValue(); got != want {
+			t.Errorf("%v, want %v", got, want)
+		}
+	}
+}
+
+func TestTakeEmptiesWhatItTook(t *testing.T) {
+	c := NewCounters()
+	const goroutines, each = 8, 1000
+	var all sync.WaitGroup
+	for range goroutines {
+		all.Go(func() {
+			for range each {
+				c.Add("x", 1)
+			}
+		})
+	}
+	sum := 0.0
+	for range 100 {
+		sum += c.Take()["x"]
+	}
+	all.Wait()
+	sum += c.Take()["x"]
+	if sum != goroutines*each {
+		t.Errorf("took %v in all, want %d", sum, goroutines*each)
+	}
+	if rest := c.Take(); len(rest) != 0 {
+		t.Errorf("left %v", rest)
+	}
+}
