@@ -23,15 +23,11 @@ import (
 	"time"
 
 	"gptpipe/pkg/llm"
+	"gptpipe/pkg/pace"
 )
 
 const (
-	safety  = 0.995
 	maxHold = 5 * time.Second
-
-	// A start that comes late, because a timer did, is made up for within
-	// this part of the window: half of what safety leaves.
-	slackPart = 400
 
 	// Before any usage is known.
 	firstPerByte = 0.25 // tokens
@@ -39,32 +35,18 @@ const (
 	memory       = 16   // answers that the means are taken over
 )
 
-// Limits are the paces to keep; 0 is none.
-type Limits struct {
-	PerSecond       float64 // requests
-	PerMinute       float64 // requests
-	TokensPerMinute float64
-}
-
 // New puts the limits around next. Each call of next is one start.
-func New(next llm.Completer, l Limits) llm.Completer {
-	c := &limiter{
+func New(next llm.Completer, limits pace.Limits) llm.Completer {
+	l := &limiter{
 		next:    next,
 		head:    make(chan struct{}, 1),
 		earlier: make(chan struct{}, 1),
+		account: pace.New(),
 		perByte: firstPerByte,
 		answer:  firstAnswer,
 	}
-	if l.PerSecond > 0 {
-		c.starts = append(c.starts, newPace(safety*l.PerSecond, time.Second/slackPart))
-	}
-	if l.PerMinute > 0 {
-		c.starts = append(c.starts, newPace(safety*l.PerMinute/60, time.Minute/slackPart))
-	}
-	if l.TokensPerMinute > 0 {
-		c.tokens = newPace(l.TokensPerMinute/60, time.Second)
-	}
-	return c
+	l.account.Limit(limits, time.Now())
+	return l
 }
 
 type limiter struct {
@@ -72,11 +54,8 @@ type limiter struct {
 	head    chan struct{} // holds a token while a request is at the head of the line
 	earlier chan struct{} // holds a token when the head may start earlier than it thought
 
-	mu     sync.Mutex // guards all below
-	starts []*pace
-	tokens *pace     // or nil
-	hold   time.Time // no start before
-
+	mu              sync.Mutex // guards all below
+	account         *pace.Account
 	known           float64 // answers of known usage, up to memory
 	perByte, answer float64 // mean tokens of a byte of a request, and of an answer
 }
@@ -93,16 +72,16 @@ func (l *limiter) Complete(ctx context.Context, req *llm.Request) (*llm.Response
 		l.settle(estimate, req, resp)
 	case errors.As(err, &e):
 		if e.HasWait {
-			l.holdFor(min(e.Wait, maxHold))
+			l.hold(min(e.Wait, maxHold))
 		}
-		l.giveBack(estimate) // a request that failed used no tokens
+		l.withdraw(-estimate) // a request that failed used no tokens
 	}
 	return resp, err
 }
 
 // admit waits until the request may start, and returns how many tokens it was
 // taken to need.
-func (l *limiter) admit(ctx context.Context, req *llm.Request) (estimate float64, err error) {
+func (l *limiter) admit(ctx context.Context, req *llm.Request) (estimate int, err error) {
 	if ctx.Err() != nil {
 		return 0, context.Cause(ctx)
 	}
@@ -130,33 +109,22 @@ func (l *limiter) admit(ctx context.Context, req *llm.Request) (estimate float64
 }
 
 // start takes what the request needs, or says how long to wait first.
-func (l *limiter) start(now time.Time, req *llm.Request) (estimate float64, wait time.Duration) {
+func (l *limiter) start(now time.Time, req *llm.Request) (estimate int, wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	wait = l.hold.Sub(now)
-	for _, p := range l.starts {
-		wait = max(wait, p.wait(now))
-	}
-	if l.tokens != nil {
-		wait = max(wait, l.tokens.wait(now))
-		estimate = l.perByte*float64(len(req.Body)) + l.answer
-	}
-	if wait > 0 {
+	if wait = max(l.account.Due(now).Sub(now), l.account.Debt(now)); wait > 0 {
 		return 0, wait
 	}
-	for _, p := range l.starts {
-		p.take(now, 1)
-	}
-	if l.tokens != nil {
-		l.tokens.take(now, estimate)
-	}
+	estimate = int(l.perByte*float64(len(req.Body)) + l.answer)
+	l.account.Start(now)
+	l.account.Withdraw(now, estimate)
 	return estimate, 0
 }
 
 // settle corrects an estimate by the real usage, if the server told it.
-func (l *limiter) settle(estimate float64, req *llm.Request, resp *llm.Response) {
+func (l *limiter) settle(estimate int, req *llm.Request, resp *llm.Response) {
 	input, output := resp.Tokens()
-	if l.tokens == nil || input+output == 0 {
+	if input+output == 0 {
 		return
 	}
 	l.mu.Lock()
@@ -166,16 +134,13 @@ func (l *limiter) settle(estimate float64, req *llm.Request, resp *llm.Response)
 		l.perByte += (float64(input)/float64(len(req.Body)) - l.perByte) / l.known
 	}
 	l.mu.Unlock()
-	l.giveBack(estimate - float64(input+output))
+	l.withdraw(input + output - estimate)
 }
 
-// giveBack gives n tokens back, or takes -n more as a debt.
-func (l *limiter) giveBack(n float64) {
-	if l.tokens == nil {
-		return
-	}
+// withdraw takes n tokens more, or gives -n back.
+func (l *limiter) withdraw(n int) {
 	l.mu.Lock()
-	l.tokens.giveBack(time.Now(), n)
+	l.account.Withdraw(time.Now(), n)
 	l.mu.Unlock()
 	select {
 	case l.earlier <- struct{}{}:
@@ -183,12 +148,9 @@ func (l *limiter) giveBack(n float64) {
 	}
 }
 
-// holdFor lets nothing start for d.
-func (l *limiter) holdFor(d time.Duration) {
-	until := time.Now().Add(d)
+// hold lets nothing start for d.
+func (l *limiter) hold(d time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if until.After(l.hold) {
-		l.hold = until
-	}
+	l.account.Hold(time.Now().Add(d))
 }

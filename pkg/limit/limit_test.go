@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"gptpipe/pkg/llm"
+	"gptpipe/pkg/pace"
 )
 
 // A server answers after a while and notes when each request came.
@@ -87,19 +88,19 @@ func (s *server) checkPace(t *testing.T, limit float64, window time.Duration) {
 }
 
 var paces = []struct {
-	limits  Limits
+	limits  pace.Limits
 	limit   float64
 	window  time.Duration
 	minutes int
 }{
-	{Limits{PerSecond: 0.5}, 0.5, time.Second, 5},
-	{Limits{PerSecond: 1}, 1, time.Second, 5},
-	{Limits{PerSecond: 7}, 7, time.Second, 3},
-	{Limits{PerSecond: 100}, 100, time.Second, 2},
-	{Limits{PerSecond: 1000}, 1000, time.Second, 1},
-	{Limits{PerMinute: 1}, 1, time.Minute, 120},
-	{Limits{PerMinute: 10}, 10, time.Minute, 20},
-	{Limits{PerMinute: 600}, 600, time.Minute, 10},
+	{pace.Limits{PerSecond: 0.5}, 0.5, time.Second, 5},
+	{pace.Limits{PerSecond: 1}, 1, time.Second, 5},
+	{pace.Limits{PerSecond: 7}, 7, time.Second, 3},
+	{pace.Limits{PerSecond: 100}, 100, time.Second, 2},
+	{pace.Limits{PerSecond: 1000}, 1000, time.Second, 1},
+	{pace.Limits{PerMinute: 1}, 1, time.Minute, 120},
+	{pace.Limits{PerMinute: 10}, 10, time.Minute, 20},
+	{pace.Limits{PerMinute: 600}, 600, time.Minute, 10},
 }
 
 // While there is work, no window has more than the limit and one, and the
@@ -145,7 +146,7 @@ func TestPaceAfterIdleTime(t *testing.T) {
 func TestLimitsHoldTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(time.Second)
-		c := New(s, Limits{PerSecond: 2, PerMinute: 60, TokensPerMinute: 60000})
+		c := New(s, pace.Limits{PerSecond: 2, PerMinute: 60, TokensPerMinute: 60000})
 		var all sync.WaitGroup
 		for i := range 200 {
 			size := 4
@@ -167,7 +168,7 @@ func TestLimitsHoldTogether(t *testing.T) {
 func TestWithoutLimitsNothingWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(time.Second)
-		c := New(s, Limits{})
+		c := New(s, pace.Limits{})
 		var all sync.WaitGroup
 		for range 1000 {
 			all.Go(func() { c.Complete(t.Context(), &llm.Request{Body: make([]byte, 1000)}) })
@@ -183,7 +184,7 @@ func TestWithoutLimitsNothingWaits(t *testing.T) {
 func TestOrderOfArrivalIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(100 * time.Millisecond)
-		c := New(s, Limits{PerSecond: 5})
+		c := New(s, pace.Limits{PerSecond: 5})
 		var all sync.WaitGroup
 		for i := range 100 {
 			all.Go(func() { c.Complete(t.Context(), &llm.Request{Model: fmt.Sprintf("%03d", i)}) })
@@ -232,7 +233,7 @@ func TestTokensAreSettled(t *testing.T) {
 					}
 					return usage(test.input, test.output), nil
 				}
-				keepBusy(t, New(s, Limits{TokensPerMinute: limit}), 64, 10*time.Minute, 4000)
+				keepBusy(t, New(s, pace.Limits{TokensPerMinute: limit}), 64, 10*time.Minute, 4000)
 				used := 0
 				for n, at := range s.came {
 					if at >= time.Minute && at < 10*time.Minute && (test.failEvery == 0 || n%test.failEvery != 0) {
@@ -252,7 +253,7 @@ func TestTokensAreSettled(t *testing.T) {
 func TestRequestLargerThanTheLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(time.Second)
-		c := New(s, Limits{TokensPerMinute: 600})
+		c := New(s, pace.Limits{TokensPerMinute: 600})
 		s.answer = func(int, *llm.Request) (*llm.Response, error) { return usage(3000, 0), nil }
 		for range 2 {
 			if _, err := c.Complete(t.Context(), &llm.Request{Body: make([]byte, 12000)}); err != nil {
@@ -272,7 +273,7 @@ func TestRefundWakesThoseWhoWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(2 * time.Second)
 		s.answer = func(int, *llm.Request) (*llm.Response, error) { return usage(10, 10), nil }
-		c := New(s, Limits{TokensPerMinute: 6000})
+		c := New(s, pace.Limits{TokensPerMinute: 6000})
 		var all sync.WaitGroup
 		for range 2 {
 			// A picture: 100 kB, which are not 25,000 tokens.
@@ -290,7 +291,7 @@ func TestRefundWakesThoseWhoWait(t *testing.T) {
 func TestAnswerWithoutUsage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(0)
-		c := New(s, Limits{TokensPerMinute: 60000})
+		c := New(s, pace.Limits{TokensPerMinute: 60000})
 		keepBusy(t, c, 4, 10*time.Minute, 4000)
 		if n, want := len(s.came), 600*1000/1300; n < want-5 || n > want+5 {
 			t.Errorf("%d requests, want %d", n, want)
@@ -302,7 +303,7 @@ var errStopped = errors.New("stopped on purpose")
 
 // Who gives up waiting leaves the turn to the next, wherever in line it was.
 func TestCancelledWaitTakesNothing(t *testing.T) {
-	for name, limits := range map[string]Limits{
+	for name, limits := range map[string]pace.Limits{
 		"requests": {PerSecond: 1},
 		"tokens":   {TokensPerMinute: 60 * 300}, // one request a second, too
 	} {
@@ -344,7 +345,7 @@ func TestNothingStartsAfterASoftStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancelCause(t.Context())
 		stop(errStopped)
-		for _, limits := range []Limits{{}, {PerSecond: 1}, {TokensPerMinute: 1}} {
+		for _, limits := range []pace.Limits{{}, {PerSecond: 1}, {TokensPerMinute: 1}} {
 			s := newServer(0)
 			for range 20 {
 				if _, err := New(s, limits).Complete(ctx, &llm.Request{}); err != errStopped {
@@ -374,7 +375,7 @@ func TestHold(t *testing.T) {
 		{"an overloaded server", &llm.Error{Type: llm.Server, Status: 503, Wait: 2 * time.Second, HasWait: true}, 2 * time.Second},
 		{"no wait is told", &llm.Error{Type: llm.RateLimit, Status: 429}, 0},
 	} {
-		for name, limits := range map[string]Limits{"in line": {PerSecond: 10}, "no limit": {}} {
+		for name, limits := range map[string]pace.Limits{"in line": {PerSecond: 10}, "no limit": {}} {
 			t.Run(test.name+", "+name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					s := newServer(50 * time.Millisecond)
@@ -420,7 +421,7 @@ func TestLongerHoldCounts(t *testing.T) {
 			gate.Wait()
 			return nil, &llm.Error{Type: llm.RateLimit, Wait: waits[n], HasWait: true}
 		}
-		c := New(s, Limits{})
+		c := New(s, pace.Limits{})
 		var all sync.WaitGroup
 		for range 2 {
 			all.Go(func() { c.Complete(t.Context(), &llm.Request{}) })
@@ -442,7 +443,7 @@ func TestOutcomePassesThrough(t *testing.T) {
 		err  error
 	}{{cut, cut.Err()}, {nil, errStopped}, {&llm.Response{Text: "hi"}, nil}} {
 		next := llm.Func(func(context.Context, *llm.Request) (*llm.Response, error) { return want.resp, want.err })
-		resp, err := New(next, Limits{TokensPerMinute: 1e9, PerSecond: 1e6}).Complete(t.Context(), &llm.Request{Body: []byte("{}")})
+		resp, err := New(next, pace.Limits{TokensPerMinute: 1e9, PerSecond: 1e6}).Complete(t.Context(), &llm.Request{Body: []byte("{}")})
 		if resp != want.resp || err != want.err {
 			t.Errorf("%+v, %v; want %+v, %v", resp, err, want.resp, want.err)
 		}

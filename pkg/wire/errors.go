@@ -40,7 +40,7 @@ func httpError(status int, h http.Header, body []byte) *llm.Error {
 	classify(e, status)
 	switch h.Get("X-Should-Retry") {
 	case "true":
-		e.Retry = true
+		e.Retry = e.Type != llm.Quota // which no wait mends, whatever the server says
 	case "false":
 		e.Retry = false
 	}

@@ -91,6 +91,7 @@ func TestStatusFaults(t *testing.T) {
 		"429,x-should-retry=false,retry-after=1":  {llm.RateLimit, "rate_limit_exceeded", 429, false, time.Second, false, ""},
 		"400,x-should-retry=true":                 {llm.InvalidRequest, "invalid_value", 400, true, 0, false, ""},
 		"400,x-should-retry=true,retry-after=2":   {llm.InvalidRequest, "invalid_value", 400, true, 2 * time.Second, false, ""},
+		"insufficient_quota,x-should-retry=true":  {llm.Quota, "insufficient_quota", 429, false, 0, false, ""},
 		"400,x-should-retry=maybe":                {llm.InvalidRequest, "invalid_value", 400, false, 0, false, ""},
 		"500,x-should-retry=,retry-after-ms=1500": {llm.Server, "", 500, true, 1500 * time.Millisecond, false, ""},
 	} {

@@ -393,6 +393,12 @@ func TestOtherServers(t *testing.T) {
 			http.NewResponseController(w).Flush()
 			panic(http.ErrAbortHandler)
 		}, want{llm.RateLimit, "", 429, true, 7 * time.Second, false, "slowly, please"}},
+		"a connection closed without an answer": {func(w http.ResponseWriter, r *http.Request) {
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err == nil {
+				conn.Close()
+			}
+		}, want{llm.Connection, "", 0, true, 0, false, "closed the connection without an answer"}},
 		"a stream asked for and none given": {func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "text/event-stream")
 			fmt.Fprint(w, "\n"+answer)

@@ -1,0 +1,219 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"gptpipe/pkg/cli"
+	"gptpipe/pkg/llm"
+	"gptpipe/test/standin"
+)
+
+func start(t *testing.T, cfg standin.Config) *standin.Server {
+	t.Helper()
+	s, err := standin.Start(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+// newClient makes a client of a server that shares nothing.
+func newClient(t *testing.T, s *standin.Server, args ...string) *Client {
+	t.Helper()
+	u := user{args: append([]string{"--base-url", s.URL(), "--no-cache"}, args...)}
+	u.home(t)
+	c, err := u.client(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func ask(t *testing.T, c *Client, text string) (*llm.Response, error) {
+	t.Helper()
+	req, err := c.Request(llm.Message{Role: "user", Content: text})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.Complete(t.Context(), req)
+}
+
+// The chain as a whole: attempts are retried, and counted each.
+func TestRetriesThroughTheChain(t *testing.T) {
+	s := start(t, standin.Config{Faults: standin.MustFaults("at=1:429,retry-after-ms=1;at=2:bad-json;at=3:reset")})
+	c := newClient(t, s)
+	resp, err := ask(t, c, "echo hi")
+	if err != nil || resp.Text != "hi" || resp.Attempts != 4 || c.Retried() != 3 {
+		t.Errorf("%+v, error %v, %d retried", resp, err, c.Retried())
+	}
+	totals, count := c.counters.Take(), 0.0
+	for series, n := range totals {
+		if strings.HasPrefix(series, "gpt_requests_total") {
+			count += n
+		}
+	}
+	if count != 4 || s.Counts().Total != 4 {
+		t.Errorf("counted %v of %d requests", totals, s.Counts().Total)
+	}
+}
+
+// A model that forgets its schema is asked again, at once.
+func TestSchemaIsCheckedInsideTheRetries(t *testing.T) {
+	schema := t.TempDir() + "/schema.json"
+	write(t, schema, `{"type":"object","properties":{"answer":{"type":"string"}},"required":["answer"],"additionalProperties":false}`)
+	s := start(t, standin.Config{Faults: standin.MustFaults("at=1:schema-mismatch;at=2:not-json-answer")})
+	resp, err := ask(t, newClient(t, s, "--schema", schema), "echo hi")
+	if err != nil || resp.Text != `{"answer":"hi"}` || resp.Attempts != 3 {
+		t.Errorf("%+v, error %v", resp, err)
+	}
+	s = start(t, standin.Config{Faults: standin.MustFaults("schema-mismatch")})
+	_, err = ask(t, newClient(t, s, "--schema", schema, "--retries", "2"), "echo hi")
+	var e *llm.Error
+	if !errors.As(err, &e) || e.Type != llm.Schema || e.Attempts != 3 {
+		t.Errorf("error %v", err)
+	}
+}
+
+// Each attempt takes its own start from the limits, a retry too, and identical
+// requests of one process are its own with --no-cache.
+func TestEveryAttemptIsPaced(t *testing.T) {
+	s := start(t, standin.Config{Faults: standin.MustFaults("every=2:429,retry-after-ms=1")})
+	c := newClient(t, s, "--rps", "20", "--retries", "20")
+	var all sync.WaitGroup
+	for range 10 {
+		all.Go(func() {
+			if _, err := ask(t, c, "echo hi"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	sent := s.Requests()
+	if s.Paid() != 10 || len(sent) < 19 {
+		t.Errorf("%+v", s.Counts())
+	}
+	// Were the retries not paced, it would be half as long.
+	took := sent[len(sent)-1].At.Sub(sent[0].At)
+	if least := time.Duration(len(sent)-1) * time.Second / 20 * 8 / 10; took < least {
+		t.Errorf("%d attempts came within %v, want %v at least", len(sent), took, least)
+	}
+}
+
+func TestKey(t *testing.T) {
+	const inEnvironment, fromCommand, inFile = "sk-environment-0123456789", "sk-command-0123456789", "sk-file-0123456789"
+	for _, test := range []struct {
+		name string
+		u    user
+		want string
+	}{
+		{"none on loopback", user{}, ""},
+		{"from the environment", user{env: map[string]string{"OPENAI_API_KEY": inEnvironment}}, "Bearer " + inEnvironment},
+		{"from a command", user{args: []string{"--key-command", "echo " + fromCommand}, env: map[string]string{"OPENAI_API_KEY": inEnvironment}}, "Bearer " + fromCommand},
+		{"a profile is named", user{args: []string{"--profile", "work"}, env: map[string]string{"OPENAI_API_KEY": inEnvironment}}, ""},
+		{"a file that is bound elsewhere", user{files: map[string]string{"keys/default": inFile + "\n"}}, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := start(t, standin.Config{})
+			test.u.args = append(test.u.args, "--base-url", s.URL(), "--no-cache")
+			test.u.home(t)
+			t.Setenv("OPENAI_ORG_ID", "org-1")
+			t.Setenv("OPENAI_PROJECT_ID", "proj-1")
+			c, err := test.u.client(t)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := ask(t, c, "hi"); err != nil {
+				t.Fatal(err)
+			}
+			h := s.Requests()[0].Header
+			if h.Get("Authorization") != test.want || h.Get("OpenAI-Organization") != "org-1" || h.Get("OpenAI-Project") != "proj-1" {
+				t.Errorf("%v", h)
+			}
+			if !strings.HasPrefix(h.Get("User-Agent"), "gptpipe/") {
+				t.Errorf("User-Agent %q", h.Get("User-Agent"))
+			}
+		})
+	}
+}
+
+// Away from this machine no request is tried without a key.
+func TestNoKeyIsStatus4(t *testing.T) {
+	u := user{args: []string{"--base-url", "https://llm.invalid/v1", "--no-cache"}}
+	u.home(t)
+	_, err := u.client(t)
+	var e *cli.Error
+	if !errors.As(err, &e) || cli.StatusOf(err) != cli.StatusRefused || e.Hint == "" || !strings.Contains(err.Error(), "llm.invalid") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// The system message stands in front of the conversation, and the sample is
+// part of the request.
+func TestRequest(t *testing.T) {
+	s := start(t, standin.Config{})
+	c := newClient(t, s, "-s", "Be brief.", "-m", "gpt-x", "--sample", "7", "--temperature", "0.5")
+	req, err := c.Request(llm.Message{Role: "user", Content: "a"}, llm.Message{Role: "assistant", Content: "b"}, llm.Message{Role: "user", Content: "c"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `{"model":"gpt-x","messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"a"},{"role":"assistant","content":"b"},{"role":"user","content":"c"}],"temperature":0.5}`
+	if string(req.Body) != want || req.Model != "gpt-x" || req.Sample != 7 {
+		t.Errorf("%+v %s", req, req.Body)
+	}
+}
+
+func TestFailureStatus(t *testing.T) {
+	for _, test := range []struct {
+		err  error
+		want cli.Status
+	}{
+		{&llm.Error{Type: llm.Auth, Status: 401}, cli.StatusRefused},
+		{&llm.Error{Type: llm.Quota, Status: 429}, cli.StatusStopped},
+		{&llm.WaitError{Err: &llm.Error{Type: llm.RateLimit}}, cli.StatusStopped},
+		{fmt.Errorf("line 7: %w", &llm.WaitError{Err: &llm.Error{Type: llm.Auth}}), cli.StatusStopped},
+		{&llm.Error{Type: llm.Server, Status: 500}, cli.StatusFailed},
+		{&llm.Error{Type: llm.Timeout}, cli.StatusFailed},
+		{&llm.Error{Type: llm.Schema}, cli.StatusFailed},
+		{errors.New("no file left"), cli.StatusFailed},
+		{cli.Usagef("no"), cli.StatusUsage},
+	} {
+		if err := Failure(test.err); cli.StatusOf(err) != test.want || !errors.Is(err, test.err) {
+			t.Errorf("%v: status %d, want %d", test.err, cli.StatusOf(err), test.want)
+		}
+	}
+}
+
+// What was checked when it was stored is part of what it is stored as: an
+// answer that nobody checked must not come back as JSON that was.
+func TestScopeKnowsWhatIsChecked(t *testing.T) {
+	dir := t.TempDir()
+	a, b := dir+"/a.json", dir+"/b.json"
+	write(t, a, `{"type":"object"}`)
+	write(t, b, `{"type":"array"}`)
+	const format = `response_format={"type":"json_object"}`
+	seen := map[string][]string{}
+	for _, args := range [][]string{
+		{"--option", format},
+		{"--option", format, "--json"},
+		{"--option", format, "--schema", a},
+		{"--option", format, "--schema", b},
+		{"--option", format, "--api", "responses"},
+		{"--option", format, "--base-url", "http://127.0.0.1:2/v1"},
+	} {
+		f, p, err := user{args: append([]string{"--base-url", "http://127.0.0.1:1/v1"}, args...)}.plan(t)
+		if err != nil {
+			t.Fatal(err)
+		}
+		key := fmt.Sprintf("%q", scope(f, p, "org", "proj"))
+		if other := seen[key]; other != nil {
+			t.Errorf("%q and %q share their answers", args, other)
+		}
+		seen[key] = args
+	}
+}
