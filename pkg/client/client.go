@@ -25,6 +25,7 @@ import (
 	"gptpipe/pkg/limit"
 	"gptpipe/pkg/llm"
 	"gptpipe/pkg/observe"
+	"gptpipe/pkg/pace"
 	"gptpipe/pkg/retry"
 	"gptpipe/pkg/wire"
 )
@@ -79,7 +80,7 @@ func New(sys *cli.System, drain *cli.Drain, flags *cli.Flags, f *Flags, jobs int
 		Lifetime:     drain.Hard,
 	})
 	c.Completer = observe.Requests(c.Completer, c.counters, sys.Name)
-	c.Completer = limit.New(c.Completer, limit.Limits{
+	c.Completer = limit.New(c.Completer, pace.Limits{
 		PerSecond:       float64(f.perSecond),
 		PerMinute:       float64(f.perMinute),
 		TokensPerMinute: float64(f.tpm),
