@@ -13,6 +13,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -101,7 +102,7 @@ func New(sys *cli.System, drain *cli.Drain, flags *cli.Flags, f *Flags, jobs int
 			store = c.hub
 		}
 		c.Completer = cache.New(c.Completer, store, cache.Options{
-			Scope:   []string{c.api, p.endpoint.String(), organization, project},
+			Scope:   scope(f, p, organization, project),
 			TTL:     time.Duration(f.ttl),
 			Refresh: f.refresh,
 			Hit:     func() { c.counters.Add(observe.CacheHits(sys.Name, p.params.Model), 1) },
@@ -110,6 +111,16 @@ func New(sys *cli.System, drain *cli.Drain, flags *cli.Flags, f *Flags, jobs int
 		})
 	}
 	return c, nil
+}
+
+// scope is what beside its body tells a request from others: where it goes, and
+// what its answer has passed when it is stored. The body says that too, but an
+// option may have taken the place of the field.
+func scope(f *Flags, p plan, organization, project string) []string {
+	return []string{
+		f.api.Value, p.endpoint.String(), organization, project,
+		strconv.FormatBool(p.params.JSON), string(p.params.Schema),
+	}
 }
 
 func findKey(ctx context.Context, sys *cli.System, f *Flags, endpoint wire.Endpoint) (string, error) {
