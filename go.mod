@@ -1,6 +1,6 @@
 module gptpipe
 
-go 1.26.8
+go 1.26.0
 
 // What the commands are made of, each with its reason.
 require (
