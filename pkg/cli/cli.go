@@ -56,7 +56,7 @@ func Main(name, usage string, run func(context.Context, *System) error) {
 		Getenv: os.Getenv,
 		Redact: new(redact.Redactor),
 	}
-	sys.Log = &Log{name: name, out: os.Stderr, redact: sys.Redact, level: LevelInfo}
+	sys.Log = NewLog(name, os.Stderr, sys.Redact)
 	err := run(context.Background(), sys)
 	switch {
 	case errors.Is(err, ErrHelp):

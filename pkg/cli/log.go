@@ -49,6 +49,12 @@ type Log struct {
 	status string // a progress line that stands below the messages
 }
 
+// NewLog makes a log of the command called name that prints to out, from
+// LevelInfo on.
+func NewLog(name string, out io.Writer, r *redact.Redactor) *Log {
+	return &Log{name: name, out: out, redact: r, level: LevelInfo}
+}
+
 // SetLevel makes the log print messages of level l and above.
 func (l *Log) SetLevel(level Level) {
 	l.mu.Lock()
