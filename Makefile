@@ -15,7 +15,7 @@ COMMANDS = gpt-ask gpt-chunk gpt-map gpt-join gpt-key gpt-cache
 PAGES    = $(wildcard man/*.[157])
 
 # What the tests run beside Go: the program, and the Debian package it is in.
-NEEDED = gcc:gcc mandoc:mandoc expect:expect \
+NEEDED = gcc:gcc mandoc:mandoc \
 	dbus-run-session:dbus-daemon gnome-keyring-daemon:gnome-keyring
 
 GOTESTSUM = $(GO) run gotest.tools/gotestsum@v1.13.0
