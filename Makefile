@@ -10,6 +10,8 @@ PREFIX  = /usr/local
 DESTDIR =
 GO      = go
 BUILD   = $(GO) build -trimpath -ldflags '-s -w'
+# The commit is recorded where git will tell it.
+VCS     = $(shell git rev-parse HEAD >/dev/null 2>&1 && echo auto || echo false)
 
 COMMANDS = gpt-ask gpt-chunk gpt-map gpt-join gpt-key gpt-cache
 PAGES    = $(wildcard man/*.[157])
@@ -24,7 +26,7 @@ all: build
 
 build:
 	@mkdir -p bin
-	CGO_ENABLED=0 $(BUILD) -buildvcs=auto -o bin/ ./cmd/...
+	CGO_ENABLED=0 $(BUILD) -buildvcs=$(VCS) -o bin/ ./cmd/...
 
 demo: build
 	@mkdir -p bin
@@ -53,7 +55,9 @@ check:
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
-install: build
+# Only what make has built, for root may have no Go.
+install:
+	@for c in $(COMMANDS); do [ -x bin/$$c ] || { echo "bin/$$c is not there: run make first" >&2; exit 1; }; done
 	install -d '$(DESTDIR)$(PREFIX)/bin'
 	install -m 755 $(COMMANDS:%=bin/%) '$(DESTDIR)$(PREFIX)/bin/'
 	for page in $(PAGES); do \

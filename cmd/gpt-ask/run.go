@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"unicode/utf8"
 
 	"gptpipe/pkg/cli"
 	"gptpipe/pkg/client"
@@ -71,6 +72,9 @@ func run(ctx context.Context, sys *cli.System) error {
 		}
 		question = join(question, text)
 	}
+	if !utf8.ValidString(question) {
+		return cli.Failf(cli.StatusFailed, "the question is not valid UTF-8; nothing was sent")
+	}
 	if strings.TrimSpace(question) == "" {
 		return cli.Usagef("no question: stdin was empty")
 	}
@@ -105,8 +109,13 @@ func run(ctx context.Context, sys *cli.System) error {
 	} else {
 		out.whole(resp.Text)
 	}
+	kept := chat.append(question, resp.Text)
 	// A signal that came meanwhile let the answer arrive, and still counts.
-	return errors.Join(context.Cause(drain.Soft), chat.append(question, resp.Text), out.err)
+	var stop *cli.Interrupt
+	if errors.As(context.Cause(drain.Soft), &stop) {
+		return stop
+	}
+	return errors.Join(kept, out.err)
 }
 
 // join puts what came from stdin after the words, with a blank line between.

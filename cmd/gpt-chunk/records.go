@@ -46,9 +46,8 @@ func (c *chunker) records(name string, in io.Reader) error {
 func (c *chunker) record(rec record.Record) error {
 	in := rec.Current(c.o.in)
 	text, ok := rec.Text(in)
-	_, failed := rec.Get("error")
 	switch {
-	case failed && (!ok || c.o.in == "" && in == "text"):
+	case rec.Failed() && (!ok || c.o.in == "" && in == "text"):
 		return c.out.Write(&rec)
 	case !ok:
 		return &record.LineError{Line: rec.Line, Err: fmt.Errorf("the record has no field %q", in)}

@@ -50,10 +50,8 @@ func (m *mapper) work(ctx context.Context, it item) (result, error) {
 	}
 	in := r.Current(m.o.in)
 	_, hasInput := r.Get(in)
-	oldError, hasError := r.Get("error")
-	hasError = hasError && string(oldError) != "null"
 	switch {
-	case hasError && (!hasInput || m.o.in == "" && in == "text"):
+	case r.Failed() && (!hasInput || m.o.in == "" && in == "text"):
 		// It failed in an earlier stage: what it lacks is a response, and its
 		// text is not what this stage is to be asked about.
 		return result{record: r, failed: true}, nil
@@ -83,7 +81,7 @@ func (m *mapper) work(ctx context.Context, it item) (result, error) {
 	case errors.As(err, &wait):
 		return result{}, m.end(err)
 	case errors.As(err, &e) && !e.Final():
-		failed := m.fail(r, record.Error{Type: string(e.Type), Code: e.Code, Status: e.Status, Message: m.sys.Redact.String(e.Message)})
+		failed := m.fail(r, record.Error{Type: string(e.Type), Code: m.sys.Redact.String(e.Code), Status: e.Status, Message: m.sys.Redact.String(e.Message)})
 		m.addMeta(&failed.record, resp)
 		return failed, nil
 	}
@@ -108,7 +106,11 @@ func (m *mapper) succeed(r record.Record, resp *llm.Response) result {
 }
 
 func (m *mapper) fail(r record.Record, e record.Error) result {
-	r.Delete(m.o.out)
+	// The error stands in place of a response, also that of an earlier stage,
+	// which must not pass for this one's. Any other field is the user's own.
+	if m.o.out == "response" {
+		r.Delete("response")
+	}
 	r.Set("error", e.JSON())
 	return result{record: r, failed: true, why: fmt.Errorf("line %d: %s: %s", r.Line, e.Type, e.Message)}
 }
@@ -123,13 +125,13 @@ func (m *mapper) addMeta(r *record.Record, resp *llm.Response) {
 		usage.WriteString("null")
 	}
 	out := append([]byte(nil), `{"model":`...)
-	out = record.AppendString(out, resp.Model)
+	out = record.AppendString(out, m.sys.Redact.String(resp.Model))
 	out = append(out, `,"finish_reason":`...)
 	out = record.AppendString(out, resp.FinishReason)
 	out = append(out, `,"usage":`...)
 	out = append(out, usage.Bytes()...)
 	out = fmt.Appendf(out, `,"cached":%t,"attempts":%d,"ms":%d,"request_id":`, resp.Cached, resp.Attempts, resp.Elapsed.Milliseconds())
-	out = record.AppendString(out, resp.RequestID)
+	out = record.AppendString(out, m.sys.Redact.String(resp.RequestID))
 	r.Set("gpt", append(out, '}'))
 }
 

@@ -13,7 +13,8 @@ func (m *mapper) showProgress() (stop func()) {
 	switch {
 	case m.o.progress.Value == "never":
 		return func() {}
-	case m.o.progress.Value == "auto" && !cli.IsTerminal(m.sys.Stderr):
+	case m.o.progress.Value == "auto" && (!cli.IsTerminal(m.sys.Stderr) || cli.IsTerminal(m.sys.Stdout.File)):
+		// Records on the same terminal would run through the line.
 		return func() {}
 	}
 	begin := time.Now()

@@ -15,6 +15,9 @@ import (
 // answer at the head does not stop the rest at once.
 const windowPerJob = 8
 
+// maxJobs is more than a process has descriptors for; beyond lie typing errors.
+const maxJobs = 100_000
+
 // options are the flags of gpt-map alone.
 type options struct {
 	prompt    string
@@ -31,7 +34,7 @@ func (o *options) register(f *cli.Flags) {
 	f.StringVar(&o.in, "in", "", "")
 	f.StringVar(&o.out, "out", "response", "")
 	f.BoolVar(&o.raw, "raw-input", false, "")
-	o.jobs = cli.Count{N: 16, Min: 1}
+	o.jobs = cli.Count{N: 16, Min: 1, Max: maxJobs}
 	f.Var(&o.jobs, "jobs", "")
 	f.BoolVar(&o.unordered, "unordered", false, "")
 	f.BoolVar(&o.meta, "meta", false, "")
@@ -118,16 +121,23 @@ func (m *mapper) outcome(err error) error {
 	var out *cli.OutputError
 	switch {
 	case errors.As(err, &stop):
-		m.sys.Log.Infof("interrupted after %d records; run again to go on", m.written)
+		m.sys.Log.Infof("interrupted after %d records%s", m.written, m.howToGoOn())
 	case errors.As(err, &out):
 	case err != nil:
 		err = client.Failure(err)
 		if s := cli.StatusOf(err); s == cli.StatusRefused || s == cli.StatusStopped {
-			m.sys.Log.Infof("stopped after %d records; answers are kept in the cache, run again to go on", m.written)
+			m.sys.Log.Infof("stopped after %d records%s", m.written, m.howToGoOn())
 		}
 	case m.failed > 0:
 		m.sys.Log.Warnf("%d of %d records failed", m.failed, m.written)
 		err = cli.Quiet(cli.StatusIncomplete)
 	}
 	return err
+}
+
+func (m *mapper) howToGoOn() string {
+	if !m.client.Caches() {
+		return ""
+	}
+	return "; answers are kept in the cache, run again to go on"
 }

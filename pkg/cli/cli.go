@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -56,7 +57,10 @@ func Main(name, usage string, run func(context.Context, *System) error) {
 		Getenv: os.Getenv,
 		Redact: new(redact.Redactor),
 	}
+	sys.Redact.Add(sys.Getenv("OPENAI_API_KEY")) // before any message can repeat it
 	sys.Log = NewLog(name, os.Stderr, sys.Redact)
+	log.SetFlags(0)
+	log.SetOutput(debugWriter{sys.Log}) // net/http shows there what servers send
 	err := run(context.Background(), sys)
 	switch {
 	case errors.Is(err, ErrHelp):

@@ -22,8 +22,9 @@ type Drain struct {
 }
 
 // How long answers in flight are waited for after each cause, and how long
-// after that a process that is still there (in a system call that no context
-// reaches) is ended by force.
+// after a second signal a process that is still there is ended by force: in a
+// system call that no context reaches, or in a write that nobody takes. Without
+// a second signal it waits, so that no record is cut in half.
 const (
 	GraceSignal = 10 * time.Second
 	GracePipe   = 2 * time.Second
@@ -50,7 +51,7 @@ func NewDrain(ctx context.Context) *Drain {
 			case s := <-signals:
 				d.End(&Interrupt{s}, GraceSignal)
 				if !first {
-					d.giveUp()
+					d.abort(s)
 				}
 			case <-d.closed:
 				return
@@ -63,13 +64,13 @@ func NewDrain(ctx context.Context) *Drain {
 // End ends Soft now, because of why, and Hard after grace.
 func (d *Drain) End(why error, grace time.Duration) {
 	d.soft(why)
-	d.timer.Do(func() { time.AfterFunc(grace, d.giveUp) })
+	d.timer.Do(func() { time.AfterFunc(grace, d.hard) })
 }
 
-// giveUp ends Hard, and the process if that does not.
-func (d *Drain) giveUp() {
+// abort ends Hard, and the process if that does not.
+func (d *Drain) abort(s os.Signal) {
 	d.hard()
-	status := StatusOf(context.Cause(d.Soft))
+	status := StatusOf(&Interrupt{s})
 	time.AfterFunc(forceAfter, func() {
 		select {
 		case <-d.closed:

@@ -113,3 +113,11 @@ func (l *Log) setStatus(line string) {
 	l.status = line
 	fmt.Fprintf(l.out, "\r\x1b[K%s", line)
 }
+
+// A debugWriter takes what libraries log.
+type debugWriter struct{ log *Log }
+
+func (w debugWriter) Write(p []byte) (int, error) {
+	w.log.Debugf("%s", p)
+	return len(p), nil
+}

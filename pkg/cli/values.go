@@ -51,10 +51,11 @@ func (l *Limit) Set(s string) error {
 
 func (l *Limit) String() string { return strconv.FormatFloat(float64(*l), 'g', -1, 64) }
 
-// A Count is a flag value: a whole number, at least Min.
+// A Count is a flag value: a whole number, at least Min and, if Max is not 0,
+// at most Max.
 type Count struct {
-	N   int
-	Min int
+	N        int
+	Min, Max int
 }
 
 // Set reads s, for flag.Value.
@@ -65,6 +66,9 @@ func (c *Count) Set(s string) error {
 	}
 	if n < c.Min {
 		return fmt.Errorf("less than %d", c.Min)
+	}
+	if c.Max != 0 && n > c.Max {
+		return fmt.Errorf("more than %d", c.Max)
 	}
 	c.N = n
 	return nil

@@ -40,6 +40,7 @@ type Client struct {
 	api      string
 	sample   int
 	metrics  string // file, or empty
+	caches   bool
 	hub      *hub.Client
 	counters *observe.Counters
 	retried  atomic.Int64
@@ -96,6 +97,7 @@ func New(sys *cli.System, drain *cli.Drain, flags *cli.Flags, f *Flags, jobs int
 	if !f.noCache || f.metrics != "" {
 		c.openHub(drain.Soft, f)
 	}
+	c.caches = c.hub != nil && !f.noCache
 	if !f.noCache {
 		var store cache.Store
 		if c.hub != nil {
@@ -193,6 +195,9 @@ func (c *Client) reportRetry() func(*llm.Error, time.Duration) {
 
 // Retried is how many attempts have been repeated so far.
 func (c *Client) Retried() int64 { return c.retried.Load() }
+
+// Caches reports whether answers are kept, so that a rerun does not ask again.
+func (c *Client) Caches() bool { return c.caches }
 
 // WantsJSON reports whether answers are JSON values.
 func (c *Client) WantsJSON() bool { return c.plan.params.JSON }

@@ -86,8 +86,11 @@ type Response struct {
 	Elapsed  time.Duration `json:"-"` // of the last attempt
 }
 
+// mostTokens is more than the context of any model.
+const mostTokens = 4 << 20
+
 // Tokens reads input and output tokens from the usage, in the words of either
-// API; 0 where it does not say.
+// API; 0 where it does not say, or says what cannot be.
 func (r *Response) Tokens() (input, output int) {
 	var u struct {
 		Prompt     int `json:"prompt_tokens"`
@@ -98,7 +101,11 @@ func (r *Response) Tokens() (input, output int) {
 	if json.Unmarshal(r.Usage, &u) != nil {
 		return 0, 0
 	}
-	return max(u.Prompt, u.Input), max(u.Completion, u.Output)
+	input, output = max(u.Prompt, u.Input), max(u.Completion, u.Output)
+	if min(input, output) < 0 || max(input, output) > mostTokens {
+		return 0, 0 // a server that lies would hold up the limits for years
+	}
+	return input, output
 }
 
 // Err is the failure that an answer amounts to although the server called it

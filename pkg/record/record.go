@@ -103,6 +103,12 @@ func (r *Record) Current(in string) string {
 	return "text"
 }
 
+// Failed reports whether the record carries an error; null is none.
+func (r *Record) Failed() bool {
+	v, ok := r.Get("error")
+	return ok && string(v) != "null"
+}
+
 // Each calls yield with the name and raw value of each field in order, until
 // yield returns false.
 func (r *Record) Each(yield func(name string, value []byte) bool) {

@@ -29,20 +29,20 @@ func ParseEndpoint(base string) (Endpoint, error) {
 	switch u.Scheme {
 	case "unix":
 		if u.Host != "" || u.Path == "" {
-			return Endpoint{}, fmt.Errorf("base URL %s: a socket is written unix:///PATH", u.Redacted())
+			return Endpoint{}, fmt.Errorf("base URL %s: a socket is written unix:///PATH", shown(u))
 		}
 	case "http", "https":
 		if u.Hostname() == "" {
-			return Endpoint{}, fmt.Errorf("base URL %s: no host", u.Redacted())
+			return Endpoint{}, fmt.Errorf("base URL %s: no host", shown(u))
 		}
 	default:
-		return Endpoint{}, fmt.Errorf("base URL %q: it has to begin with https://, http:// or unix://", u.Redacted())
+		return Endpoint{}, fmt.Errorf("base URL %q: it has to begin with https://, http:// or unix://", shown(u))
 	}
 	switch {
 	case u.User != nil:
-		return Endpoint{}, fmt.Errorf("base URL %s: a user or password does not belong there", u.Redacted())
+		return Endpoint{}, fmt.Errorf("base URL %s: a user or password does not belong there", shown(u))
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		return Endpoint{}, fmt.Errorf("base URL %s: no query or fragment can stand there", u.Redacted())
+		return Endpoint{}, fmt.Errorf("base URL %s: no query or fragment can stand there", shown(u))
 	case u.Scheme == "unix":
 		return Endpoint{root: "http://unix/v1", host: "unix", socket: u.Path}, nil
 	}
@@ -56,6 +56,11 @@ func ParseEndpoint(base string) (Endpoint, error) {
 		host: u.Hostname(),
 		tls:  u.Scheme == "https",
 	}, nil
+}
+
+// shown is a URL without the parts that may hold a secret.
+func shown(u *url.URL) string {
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, Opaque: u.Opaque}).String()
 }
 
 // String is the root of the API's URLs, or the socket: the same for the same

@@ -143,7 +143,7 @@ func parseError(body []byte) (e *llm.Error, kind string) {
 		inner.Message = text(outer.Detail)
 	}
 	code := excerpt(text(inner.Code))
-	if code == "" && spent[inner.Type] {
+	if !spent[code] && spent[inner.Type] {
 		code = inner.Type
 	}
 	return &llm.Error{Code: code, Message: excerpt(inner.Message)}, inner.Type
