@@ -73,6 +73,9 @@ func TestStatsAndPurge(t *testing.T) {
 	c.Get(ctx, key("gpt-5a"))
 	c.Get(ctx, key("nothing"))
 	other := open(t, dir)
+	if _, err := other.Totals(ctx); err != nil { // a user for sure once it has been answered
+		t.Fatal(err)
+	}
 	s, err := c.Stats(ctx)
 	if err != nil || s.Entries != 6 || s.Stores != 6 || s.Hits != 1 || s.Misses != 1 || s.Users != 1 || s.Bytes == 0 {
 		t.Errorf("stats %+v, %v", s, err)
