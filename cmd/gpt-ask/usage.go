@@ -1,5 +1,7 @@
 package main
 
+import "gptpipe/pkg/client"
+
 const usage = `usage: gpt-ask [flags] [WORD ...]
 
 Asks a model one question and prints the answer. The question is the words,
@@ -14,17 +16,7 @@ then, if stdin is neither a terminal nor /dev/null, all of it after a blank line
       --schema FILE      the answer fits this JSON Schema
       --jsonl            write a record {"text","response"}
       --stream           stream the answer, also when stdout is no terminal
-      --temperature X, --max-tokens N, --seed N, --option KEY=JSON
-      --rps X, --rpm N, --tpm N
-                         requests a second or minute, tokens a minute
-      --retries N        further attempts (default 5)
-      --timeout D, --max-wait D
-                         an attempt (5m); the longest wait a server may ask (10m)
-      --no-cache, --refresh, --cache-ttl D, --sample N, --cache DIR, --linger D
-      --base-url URL, --allow-http, --api chat|responses|azure
-      --profile NAME, --key-command CMD
-      --metrics-file FILE, --log-level LEVEL, -q, --quiet
-  -h, --help, --version
+` + client.Usage + `  -h, --help, --version
 
 Exit status: 0 answered, 2 usage, 4 no credential or refused, 5 quota spent or
 a wait longer than --max-wait, 1 anything else.

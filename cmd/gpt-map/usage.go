@@ -1,5 +1,7 @@
 package main
 
+import "gptpipe/pkg/client"
+
 const usage = `usage: gpt-map [flags] [FILE ...]
 
 Reads JSON Lines records, asks a model about each, and writes the same records
@@ -18,17 +20,7 @@ with a "response" (or an "error"), in the same order.
   -s, --system TEXT      system message; @FILE reads a file
       --json             answers are JSON
       --schema FILE      answers fit this JSON Schema
-      --temperature X, --max-tokens N, --seed N, --option KEY=JSON
-      --rps X, --rpm N, --tpm N
-                         requests a second or minute, tokens a minute
-      --retries N        further attempts (default 5)
-      --timeout D, --max-wait D
-                         an attempt (5m); the longest wait a server may ask (10m)
-      --no-cache, --refresh, --cache-ttl D, --sample N, --cache DIR, --linger D
-      --base-url URL, --allow-http, --api chat|responses|azure
-      --profile NAME, --key-command CMD
-      --metrics-file FILE, --log-level LEVEL, -q, --quiet
-  -h, --help, --version
+` + client.Usage + `  -h, --help, --version
 
 Exit status: 0 all done, 2 usage, 3 some records failed, 4 no credential or
 refused, 5 stopped early (run again to go on), 1 anything else.
