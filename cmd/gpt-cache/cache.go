@@ -12,13 +12,18 @@ import (
 
 // calls are what gpt-cache can be asked to do.
 var calls = map[string]func(context.Context, *cli.System, *settings, []string) error{
-	"stats": stats,
-	"purge": purge,
-	"serve": serve,
-	"stop":  stop,
+	"stats":   stats,
+	"list":    list,
+	"get":     get,
+	"purge":   purge,
+	"compact": compact,
+	"export":  export,
+	"import":  bring,
+	"serve":   serve,
+	"stop":    stop,
 }
 
-const callNames = "stats, purge, serve, stop"
+const callNames = "stats, list, get, purge, compact, export, import, serve, stop"
 
 // run does the call that the first operand names. --cache may stand on either side of it.
 func run(ctx context.Context, sys *cli.System) error {
@@ -53,15 +58,19 @@ func newSettings() *settings {
 // startsKeeper adds the flag of the calls that start a keeper if there is none.
 func (s *settings) startsKeeper() { s.flags.Shared.Var(&s.linger, "linger", "") }
 
-// parse reads the flags from args, the environment and the configuration, and finds the cache folder.
-func (s *settings) parse(sys *cli.System, args []string) error {
-	operands, err := s.flags.Parse(args)
-	switch {
-	case err != nil:
-		return err
-	case len(operands) > 0:
-		return cli.Usagef("unexpected argument %q", operands[0])
+// parse reads the flags from args, the environment and the configuration, and finds the cache folder. Of operands there
+// may be so many.
+func (s *settings) parse(sys *cli.System, args []string, most int) (operands []string, err error) {
+	if operands, err = s.flags.Parse(args); err != nil {
+		return nil, err
 	}
+	if len(operands) > most {
+		return nil, cli.Usagef("unexpected argument %q", operands[most])
+	}
+	return operands, s.complete(sys)
+}
+
+func (s *settings) complete(sys *cli.System) error {
 	if err := s.flags.Environment(sys.Getenv, nil); err != nil {
 		return err
 	}
@@ -89,5 +98,6 @@ func (s *settings) open(ctx context.Context, sys *cli.System) (*hub.Client, erro
 		RuntimeDir: sys.Getenv("XDG_RUNTIME_DIR"),
 		Command:    []string{cli.Sibling("gpt-cache"), "serve"},
 		Linger:     time.Duration(s.linger),
+		Notice:     func(text string) { sys.Log.Warnf("%s", text) },
 	})
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -37,9 +38,14 @@ func TestMain(m *testing.M) {
 // gptCache runs the command with an environment of nothing but env.
 func gptCache(t *testing.T, env []string, args ...string) (stdout, stderr string, status int) {
 	t.Helper()
+	return gptCacheWith(t, nil, env, args...)
+}
+
+func gptCacheWith(t *testing.T, stdin io.Reader, env []string, args ...string) (stdout, stderr string, status int) {
+	t.Helper()
 	cmd := exec.Command(bin, args...)
 	var out, errs bytes.Buffer
-	cmd.Env, cmd.Stdout, cmd.Stderr = append(env, "TMPDIR="+os.TempDir()), &out, &errs
+	cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = append(env, "TMPDIR="+os.TempDir()), stdin, &out, &errs
 	err := cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
@@ -68,11 +74,21 @@ func TestStatuses(t *testing.T) {
 		says   string
 	}{
 		{"", 2, "nothing to do"},
-		{"list", 2, `"list" is none of`},
+		{"lost", 2, `"lost" is none of`},
 		{"stats x", 2, "unexpected argument"},
 		{"stats --older 7d", 2, "unknown flag"},
 		{"purge --older soon", 2, "not a duration"},
 		{"purge --model=", 2, "--model is empty"},
+		{"list x", 2, "unexpected argument"},
+		{"get", 2, "needs an id"},
+		{"get xyz", 2, "not the beginning of an id"},
+		{"get " + strings.Repeat("a", 65), 2, "not the beginning of an id"},
+		{"get abc", 1, "no entry begins with abc"},
+		{"import /nonexistent", 1, "no such file"},
+		{"serve --cache-size 1MB", 2, "less than 32MB"},
+		{"serve --cache-size 2XB", 2, "not a size"},
+		{"serve --metrics-listen :9100", 2, "unknown flag"},
+		{"stats --prometheus", 2, "unknown flag"},
 		{"stats --cache redis://localhost", 2, "only a directory"},
 		{"stats --cache /proc/gptpipe", 1, "/proc/gptpipe"},
 		{"serve --cache /proc/gptpipe", 1, "/proc/gptpipe"},
@@ -139,11 +155,15 @@ func TestStatsAndPurge(t *testing.T) {
 	want := `^folder: \S+
 entries: 3
 bytes: \d+ \(\S+ .?i?B on disk\)
+bound: 2000000000 \(1.9 GiB\)
+generations: 1
 hits: 1
 misses: 1
 stores: 3
 users: 1
 keeper: \d+
+leases: 0
+waiting: 0
 $`
 	if !regexp.MustCompile(want).MatchString(stdout) {
 		t.Errorf("stats: %s", stdout)

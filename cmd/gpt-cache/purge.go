@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"gptpipe/pkg/cli"
@@ -15,7 +16,7 @@ func purge(ctx context.Context, sys *cli.System, s *settings, args []string) err
 	var model string
 	s.flags.Var(&older, "older", "")
 	s.flags.StringVar(&model, "model", "", "")
-	if err := s.parse(sys, args); err != nil {
+	if _, err := s.parse(sys, args, 0); err != nil {
 		return err
 	}
 	// An unset variable of a script must not become "everything".
@@ -31,10 +32,39 @@ func purge(ctx context.Context, sys *cli.System, s *settings, args []string) err
 	if err != nil {
 		return err
 	}
-	entries := "entries"
+	sys.Log.Infof("removed %s", entries(n))
+	return nil
+}
+
+func entries(n int) string {
 	if n == 1 {
-		entries = "entry"
+		return "1 entry"
 	}
-	sys.Log.Infof("removed %d %s", n, entries)
+	return fmt.Sprintf("%d entries", n)
+}
+
+// compact gives back disk space.
+func compact(ctx context.Context, sys *cli.System, s *settings, args []string) error {
+	s.startsKeeper()
+	if _, err := s.parse(sys, args, 0); err != nil {
+		return err
+	}
+	c, err := s.open(ctx, sys)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	before, err := c.Stats(ctx)
+	if err != nil {
+		return err
+	}
+	if err := c.Compact(ctx); err != nil {
+		return err
+	}
+	after, err := c.Stats(ctx)
+	if err != nil {
+		return err
+	}
+	sys.Log.Infof("%s on disk, %s before", size(after.Bytes), size(before.Bytes))
 	return nil
 }

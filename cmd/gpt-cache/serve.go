@@ -14,51 +14,74 @@ import (
 
 // serve is the keeper: by hand until it is stopped, with --linger until its last user has gone.
 func serve(ctx context.Context, sys *cli.System, s *settings, args []string) error {
+	var bound amount
 	s.flags.Var(&s.linger, "linger", "") // not from the environment: a keeper that is started by hand stays
-	if err := s.parse(sys, args); err != nil {
+	s.flags.Var(&bound, "cache-size", "")
+	if _, err := s.parse(sys, args, 0); err != nil {
 		return err
 	}
 	onDemand := s.flags.Given("linger")
 	if onDemand {
-		if err := keeper.CloseInherited(); err != nil {
+		if err := keeper.CloseInherited(passed(sys)...); err != nil {
 			return err
 		}
 	} else {
 		s.linger = -1
 	}
 	keeper.Settle()
+	socket, err := passedSocket(sys)
+	if err != nil {
+		return err
+	}
 
 	// To be stopped is what a server is for: no failure, and the second signal ends it where it stands.
 	ctx, release := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer release()
 	context.AfterFunc(ctx, release)
 
-	err := keeper.Serve(ctx, keeper.Config{
+	clear := func() {}
+	if !onDemand {
+		if clear, err = hub.TakeOver(ctx, s.cache); err != nil {
+			return s.busy(err)
+		}
+		defer clear()
+	}
+	err = keeper.Serve(ctx, keeper.Config{
 		Dir:        s.cache,
 		RuntimeDir: sys.Getenv("XDG_RUNTIME_DIR"),
 		Linger:     time.Duration(s.linger),
+		CacheSize:  int64(bound),
+		Listener:   socket,
+		Ready: func() {
+			clear()
+			if err := notify(sys); err != nil {
+				sys.Log.Warnf("NOTIFY_SOCKET: %v", err)
+			}
+		},
 	})
-	switch {
-	case !errors.Is(err, keeper.ErrBusy):
-		return err
-	case onDemand:
+	if onDemand && errors.Is(err, keeper.ErrBusy) {
 		return nil // then there is no need of this one
 	}
-	return cli.WithHint(err, "gpt-cache stop --cache %s ends it", s.cache)
+	return s.busy(err)
 }
 
-// stop ends the keeper, if there is one.
+// busy adds to an error that says that there is a keeper how to end it.
+func (s *settings) busy(err error) error {
+	if errors.Is(err, keeper.ErrBusy) || errors.Is(err, hub.ErrStays) {
+		return cli.WithHint(err, "gpt-cache stop --cache %s ends it", s.cache)
+	}
+	return err
+}
+
+// stop ends the keeper, if there is one, whatever its version.
 func stop(ctx context.Context, sys *cli.System, s *settings, args []string) error {
-	if err := s.parse(sys, args); err != nil {
+	if _, err := s.parse(sys, args, 0); err != nil {
 		return err
 	}
-	c, err := hub.Open(ctx, hub.Config{Dir: s.cache})
+	err := hub.Stop(ctx, s.cache)
 	if errors.Is(err, hub.ErrNoKeeper) {
 		sys.Log.Infof("no keeper runs for %s", s.cache)
 		return nil
 	}
-	if err != nil {
-		return err
-	}
-	return c.Stop(ctx)
+	return err
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
+	"strings"
 
 	"gptpipe/pkg/cli"
 )
@@ -10,7 +12,7 @@ import (
 // stats shows what the keeper holds and has done, one thing a line.
 func stats(ctx context.Context, sys *cli.System, s *settings, args []string) error {
 	s.startsKeeper()
-	if err := s.parse(sys, args); err != nil {
+	if _, err := s.parse(sys, args, 0); err != nil {
 		return err
 	}
 	c, err := s.open(ctx, sys)
@@ -22,21 +24,29 @@ func stats(ctx context.Context, sys *cli.System, s *settings, args []string) err
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(sys.Stdout,
-		"folder: %s\nentries: %d\nbytes: %d (%s on disk)\nhits: %d\nmisses: %d\nstores: %d\nusers: %d\nkeeper: %d\n",
-		s.cache, st.Entries, st.Bytes, size(st.Bytes), st.Hits, st.Misses, st.Stores, st.Users, st.PID)
+	storage, err := c.Storage(ctx)
+	if err != nil {
+		return err
+	}
+	where := "on disk"
+	if storage.Memory != "" {
+		where = "in memory"
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "folder: %s\n", s.cache)
+	fmt.Fprintf(&b, "entries: %d\n", st.Entries)
+	fmt.Fprintf(&b, "bytes: %d (%s %s)\n", st.Bytes, size(st.Bytes), where)
+	fmt.Fprintf(&b, "bound: %d (%s)\n", storage.Bound, size(storage.Bound))
+	fmt.Fprintf(&b, "generations: %d\n", storage.Generations)
+	fmt.Fprintf(&b, "hits: %d\nmisses: %d\nstores: %d\n", st.Hits, st.Misses, st.Stores)
+	fmt.Fprintf(&b, "users: %d\nkeeper: %d\n", st.Users, st.PID)
+	if storage.Memory != "" {
+		fmt.Fprintf(&b, "memory: %s\n", storage.Memory)
+	}
+	for _, broken := range storage.Broken {
+		fmt.Fprintf(&b, "broken: %s\n", broken)
+	}
+	sharing(&b, st.Sharing)
+	_, err = io.WriteString(sys.Stdout, b.String())
 	return err
-}
-
-// size is a number of bytes as one reads it.
-func size(n uint64) string {
-	const unit = 1024
-	if n < unit {
-		return fmt.Sprintf("%d B", n)
-	}
-	v, i := float64(n)/unit, 0
-	for ; v >= unit && i < len("KMGT")-1; i++ {
-		v /= unit
-	}
-	return fmt.Sprintf("%.1f %ciB", v, "KMGT"[i])
 }

@@ -7,8 +7,11 @@
 // the difference alone. The API key is not part of it: it may be rotated.
 //
 // Answers that were cut, filtered or refused are stored as what they are, so
-// that a rerun reports the same error and pays nothing. Of identical requests
-// in flight one is sent and the others wait for its answer.
+// that a rerun reports the same error and pays nothing.
+//
+// Of identical requests in flight one is sent and the others wait for its
+// answer: in this process by a table of what is under way, over all processes
+// by the store's lease.
 //
 // A store that fails is told once and then left alone; requests go on. That it
 // cannot take one value, too large or for want of space, is told once as well.
@@ -28,10 +31,26 @@ import (
 	"gptpipe/pkg/llm"
 )
 
-// A Store keeps values under keys for a time; hub.Client is one.
+// A Store keeps values under keys for a time. Shared makes one of the hub.
 type Store interface {
-	Get(ctx context.Context, key [32]byte) (value []byte, ok bool, err error)
+	// Ask returns the value of key. On a miss release is not nil: the caller is
+	// the one who asks the model, others who ask for the key wait until a Put
+	// of it, or until release is called.
+	Ask(ctx context.Context, key [32]byte) (value []byte, release func(), err error)
 	Put(ctx context.Context, key [32]byte, value []byte, model string, ttl time.Duration) error
+}
+
+// Shared is the store that all processes of the user share.
+func Shared(h *hub.Client) Store { return shared{h} }
+
+type shared struct{ *hub.Client }
+
+func (s shared) Ask(ctx context.Context, key [32]byte) (value []byte, release func(), err error) {
+	value, lease, err := s.Client.Ask(ctx, key)
+	if err != nil || lease == nil {
+		return value, nil, err
+	}
+	return nil, lease.Release, nil
 }
 
 // putTimeout bounds a store of an answer that has been paid for, also when
@@ -114,10 +133,12 @@ func (c *cache) follow(ctx context.Context, f *flight) (*llm.Response, error) {
 }
 
 func (c *cache) lead(ctx context.Context, key [32]byte, req *llm.Request) (*llm.Response, error) {
-	if resp := c.get(ctx, key); resp != nil {
+	resp, release := c.ask(ctx, key)
+	if resp != nil {
 		c.o.Hit()
 		return resp, resp.Err()
 	}
+	defer release() // nothing, after a put
 	resp, err := c.next.Complete(ctx, req)
 	if resp != nil && (err == nil || resp.Err() != nil) {
 		c.put(ctx, key, req.Model, resp)
@@ -125,27 +146,31 @@ func (c *cache) lead(ctx context.Context, key [32]byte, req *llm.Request) (*llm.
 	return resp, err
 }
 
-func (c *cache) get(ctx context.Context, key [32]byte) *llm.Response {
+// ask returns the stored answer, or what to call when there is none after all.
+func (c *cache) ask(ctx context.Context, key [32]byte) (resp *llm.Response, release func()) {
+	none := func() {}
 	if c.o.Refresh || c.broken.Load() {
-		return nil
+		return nil, none
 	}
-	value, ok, err := c.store.Get(ctx, key)
+	value, release, err := c.store.Ask(ctx, key)
 	if err != nil {
 		if ctx.Err() == nil {
 			c.fail(err)
 		}
-		return nil
+		return nil, none
+	}
+	if release != nil {
+		return nil, release
 	}
 	var stored struct {
 		llm.Response
 		Text *string `json:"text"` // there in all that put wrote
 	}
-	if !ok || json.Unmarshal(value, &stored) != nil || stored.Text == nil {
-		return nil // a value that cannot be read is none
+	if json.Unmarshal(value, &stored) != nil || stored.Text == nil {
+		return nil, none // a value that cannot be read is none
 	}
-	resp := stored.Response
-	resp.Text, resp.Cached = *stored.Text, true
-	return &resp
+	stored.Response.Text, stored.Cached = *stored.Text, true
+	return &stored.Response, nil
 }
 
 func (c *cache) put(ctx context.Context, key [32]byte, model string, resp *llm.Response) {

@@ -17,13 +17,14 @@ import (
 
 // A memory is a store in this process.
 type memory struct {
-	mu      sync.Mutex
-	values  map[[32]byte][]byte
-	gets    int
-	puts    []put
-	getErr  error
-	putErr  error
-	putting func(ctx context.Context) // if not nil, runs within each Put
+	mu       sync.Mutex
+	values   map[[32]byte][]byte
+	gets     int
+	released atomic.Int64 // leases given up or ended
+	puts     []put
+	getErr   error
+	putErr   error
+	putting  func(ctx context.Context) // if not nil, runs within each Put
 }
 
 type put struct {
@@ -33,15 +34,20 @@ type put struct {
 
 func newMemory() *memory { return &memory{values: map[[32]byte][]byte{}} }
 
-func (m *memory) Get(ctx context.Context, key [32]byte) ([]byte, bool, error) {
+func (m *memory) Ask(ctx context.Context, key [32]byte) ([]byte, func(), error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.gets++
 	if ctx.Err() != nil {
-		return nil, false, context.Cause(ctx)
+		return nil, nil, context.Cause(ctx)
 	}
-	value, ok := m.values[key]
-	return value, ok, m.getErr
+	if m.getErr != nil {
+		return nil, nil, m.getErr
+	}
+	if value, ok := m.values[key]; ok {
+		return value, nil, nil
+	}
+	return nil, func() { m.released.Add(1) }, nil
 }
 
 func (m *memory) Put(ctx context.Context, key [32]byte, value []byte, model string, ttl time.Duration) error {
@@ -541,5 +547,34 @@ func TestGarbageInTheStoreIsAMiss(t *testing.T) {
 				t.Errorf("told %v", b.broken)
 			}
 		})
+	}
+}
+
+// Others wait for as long as the lease is held: it must not outlive the request, however that ended.
+func TestLeaseEndsWithTheRequest(t *testing.T) {
+	for name, next := range map[string]llm.Func{
+		"answered": yes,
+		"failed": func(context.Context, *llm.Request) (*llm.Response, error) {
+			return nil, &llm.Error{Type: llm.InvalidRequest}
+		},
+		"cut": func(context.Context, *llm.Request) (*llm.Response, error) {
+			resp := &llm.Response{FinishReason: "length"}
+			return resp, resp.Err()
+		},
+	} {
+		b := newBench(t, next, nil)
+		b.Complete(context.Background(), request())
+		if n := b.store.released.Load(); n != 1 {
+			t.Errorf("%s: the lease was given back %d times", name, n)
+		}
+	}
+	b := newBench(t, yes, nil)
+	for range 2 {
+		if _, err := b.Complete(context.Background(), request()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := b.store.released.Load(); n != 1 {
+		t.Errorf("a hit gave back a lease: %d in all", n)
 	}
 }

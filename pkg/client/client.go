@@ -14,6 +14,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -69,6 +70,7 @@ func New(sys *cli.System, drain *cli.Drain, flags *cli.Flags, f *Flags, jobs int
 		metrics:  f.metrics,
 		counters: observe.NewCounters(),
 	}
+	c.openHub(drain.Soft, f)
 	organization, project := sys.Getenv("OPENAI_ORG_ID"), sys.Getenv("OPENAI_PROJECT_ID")
 	c.Completer = wire.NewClient(wire.Options{
 		Endpoint:     p.endpoint,
@@ -82,11 +84,7 @@ func New(sys *cli.System, drain *cli.Drain, flags *cli.Flags, f *Flags, jobs int
 		Lifetime:     drain.Hard,
 	})
 	c.Completer = observe.Requests(c.Completer, c.counters, sys.Name)
-	c.Completer = limit.New(c.Completer, pace.Limits{
-		PerSecond:       float64(f.perSecond),
-		PerMinute:       float64(f.perMinute),
-		TokensPerMinute: float64(f.tpm),
-	})
+	c.Completer = limit.New(c.Completer, c.pacer(f))
 	c.Completer = answer.Check(c.Completer, p.params.JSON, p.schema)
 	c.Completer = retry.New(c.Completer, retry.Options{
 		Retries: f.retries.N,
@@ -94,14 +92,11 @@ func New(sys *cli.System, drain *cli.Drain, flags *cli.Flags, f *Flags, jobs int
 		Jobs:    jobs,
 		Report:  c.reportRetry(),
 	})
-	if !f.noCache || f.metrics != "" {
-		c.openHub(drain.Soft, f)
-	}
 	c.caches = c.hub != nil && !f.noCache
 	if !f.noCache {
 		var store cache.Store
 		if c.hub != nil {
-			store = c.hub
+			store = cache.Shared(c.hub)
 		}
 		c.Completer = cache.New(c.Completer, store, cache.Options{
 			Scope:   scope(f, p, organization, project),
@@ -165,6 +160,7 @@ func (c *Client) openHub(ctx context.Context, f *Flags) {
 			RuntimeDir: c.sys.Getenv("XDG_RUNTIME_DIR"),
 			Command:    []string{cli.Sibling("gpt-cache"), "serve"},
 			Linger:     time.Duration(f.linger),
+			Notice:     func(text string) { c.sys.Log.Warnf("%s", text) },
 		})
 	}()
 	if err != nil {
@@ -174,6 +170,24 @@ func (c *Client) openHub(ctx context.Context, f *Flags) {
 		return
 	}
 	c.hub = h
+}
+
+// pacer keeps the limits over all processes, or without a hub in this one.
+func (c *Client) pacer(f *Flags) limit.Pacer {
+	limits := pace.Limits{PerSecond: float64(f.perSecond), PerMinute: float64(f.perMinute), TokensPerMinute: float64(f.tpm)}
+	if c.hub == nil {
+		return limit.Local(limits)
+	}
+	// By the profile and not the key: a rotated key is no fresh budget.
+	b := hub.Budget{
+		Name:            strings.Join([]string{c.plan.endpoint.String(), f.profile, c.plan.params.Model}, "\n"),
+		PerSecond:       limits.PerSecond,
+		PerMinute:       limits.PerMinute,
+		TokensPerMinute: limits.TokensPerMinute,
+	}
+	return limit.Shared(c.hub, b, func(err error) {
+		c.sys.Log.Warnf("limits are no longer shared: %v", err)
+	})
 }
 
 // reportRetry tells of long waits, at most every ten seconds, and of each at

@@ -49,7 +49,8 @@ func (u user) home(t *testing.T) string {
 }
 
 func system() *cli.System {
-	return &cli.System{Name: "gpt-test", Getenv: os.Getenv, Log: new(cli.Log), Redact: new(redact.Redactor), Stderr: os.Stderr}
+	r := new(redact.Redactor)
+	return &cli.System{Name: "gpt-test", Getenv: os.Getenv, Log: cli.NewLog("gpt-test", io.Discard, r), Redact: r, Stderr: os.Stderr}
 }
 
 func (u user) parse(t *testing.T) (*cli.Flags, *Flags, error) {

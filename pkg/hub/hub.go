@@ -4,13 +4,14 @@
 // reach it through a unix socket that the cache folder names (package place). The first who needs it starts it:
 //
 //	    dial ──answers──▶ hello ──same version──▶ connected ◀──────────┐
-//	     │ ▲                                        │ broken           │
-//	nobody │ wait, with jitter                      └──▶ dial … ──▶ send again
-//	     ▼ │                                             (twice at most)
-//	start.lock ──held by another──▶ (back to dial)
-//	     │ held by us
+//	     │ ▲                │  │                    │ broken           │
+//	nobody │ wait, with     │  │ a later version,   └──▶ dial … ──▶ send again
+//	     │ │ jitter         │  │ or started by hand      (twice at most)
+//	     ▼ │                │  └──▶ ErrVersion
+//	start.lock ◀──an earlier version
+//	     │ held by us; held by another: back to dial
 //	     ▼
-//	dial again, else start a keeper and dial until it answers or ends
+//	dial again, ask a keeper of an earlier version to leave, start a keeper and dial until it answers or ends
 //
 // The keeper stays as long as it has users, and for a while after the last one: see package keeper for its side. When
 // it is killed, its clients find out by the broken connection, and one of them starts another. Puts that were answered
@@ -28,7 +29,6 @@ import (
 	"sync"
 	"time"
 
-	"gptpipe/pkg/hub/place"
 	"gptpipe/pkg/hub/proto"
 )
 
@@ -48,6 +48,8 @@ type Config struct {
 	Command []string
 	// Linger is how long a keeper started by this client outlives its last user. 0: not at all.
 	Linger time.Duration
+	// Notice is called with what the keeper has to tell the user, one line, when a connection is made. It may be nil.
+	Notice func(text string)
 }
 
 // The bounds of what the client waits for.
@@ -57,20 +59,23 @@ const (
 	replyTimeout = 10 * time.Second // for a reply, except to Stats and Purge, which look at all entries
 	holdOff      = time.Second      // after a connection could not be had, before it is tried again
 	resends      = 2                // of a request whose connection broke
+	tries        = 3                // of starting a keeper again that crashed
 )
 
 // A Client is one process's way to the keeper. It is safe for concurrent use.
 type Client struct {
-	dir     string
+	folder  string // the cache folder
+	dir     string // where its keeper is found, see place.Base
 	config  Config
 	session [16]byte
 
 	connecting chan struct{} // holds a token while somebody connects
-	mu         sync.Mutex    // guards the next four
+	mu         sync.Mutex    // guards the next five
 	link       *link         // nil: not connected
 	failed     error         // why the last try to connect failed
 	failedAt   time.Time
 	closed     bool
+	sharing
 
 	adding chan struct{} // holds a token while an Add is under way
 	seq    uint64        // of the last Add
@@ -79,12 +84,13 @@ type Client struct {
 // Open connects to the keeper of c.Dir, and starts one when there is none. The context bounds the opening alone. All
 // its errors are of type *Error, or the context's.
 func Open(ctx context.Context, c Config) (*Client, error) {
-	dir, err := place.Resolve(c.Dir)
+	folder, dir, err := locate(c.Dir)
 	if err != nil {
-		return nil, permanent(err)
+		return nil, err
 	}
-	client := &Client{dir: dir, config: c, connecting: make(chan struct{}, 1), adding: make(chan struct{}, 1)}
+	client := &Client{folder: folder, dir: dir, config: c, connecting: make(chan struct{}, 1), adding: make(chan struct{}, 1)}
 	rand.Read(client.session[:])
+	client.share()
 	if _, err := client.connected(ctx); err != nil {
 		return nil, err
 	}
@@ -94,11 +100,17 @@ func Open(ctx context.Context, c Config) (*Client, error) {
 // Close leaves the keeper. Calls under way fail with ErrClosed.
 func (c *Client) Close() error {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.closed = true
-	if c.link != nil {
-		c.link.fail(ErrClosed)
+	c.renewals()
+	l, posted := c.link, c.posted
+	c.mu.Unlock()
+	if l == nil {
+		return nil
 	}
+	if posted {
+		l.call(context.Background(), lastWords, proto.OpRenew, nil) // whose reply comes after all that was posted
+	}
+	l.fail(ErrClosed)
 	return nil
 }
 
@@ -115,6 +127,9 @@ func (c *Client) connected(ctx context.Context) (*link, error) {
 		return l, err
 	}
 	l, err := c.connect(ctx)
+	if err == nil && l.notice != "" && c.config.Notice != nil {
+		c.config.Notice(l.notice)
+	}
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -128,7 +143,8 @@ func (c *Client) connected(ctx context.Context) (*link, error) {
 		l.fail(ErrClosed)
 		return nil, permanent(ErrClosed)
 	}
-	c.link, c.failed = l, nil
+	c.failed = nil
+	c.announce(l)
 	return l, nil
 }
 

@@ -16,9 +16,10 @@ import (
 // A link is one connection. Many callers use it at once: a writer sends their requests together, a reader hands each
 // reply to the caller whose id it carries.
 type link struct {
-	conn net.Conn
-	out  chan proto.Frame
-	down chan struct{} // closed once the link is of no more use
+	conn   net.Conn
+	notice string // what the keeper has to tell the user
+	out    chan proto.Frame
+	down   chan struct{} // closed once the link is of no more use
 
 	mu      sync.Mutex
 	err     error // why it is down
@@ -27,71 +28,90 @@ type link struct {
 }
 
 // dial connects to the keeper of a cache folder, if there is one. A permanent error says that there is one, and that
-// it will not do.
+// it will not do; one that is ErrVersion and not permanent, that it can be replaced.
 func dial(ctx context.Context, dir string, session [16]byte) (*link, error) {
-	path, err := place.Socket(dir)
-	if err != nil {
-		return nil, err
+	conn, r, hello, err := reach(ctx, dir, session)
+	if err == nil {
+		err = compare(hello)
 	}
-	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = conn.SetDeadline(time.Time{})
 	}
-	r, err := greet(ctx, conn.(*net.UnixConn), session)
 	if err != nil {
-		conn.Close()
+		if conn != nil {
+			conn.Close()
+		}
 		return nil, err
 	}
 	l := &link{
 		conn:    conn,
+		notice:  hello.Notice,
 		out:     make(chan proto.Frame, 64),
 		down:    make(chan struct{}),
 		waiting: make(map[uint64]chan<- proto.Frame),
 	}
 	go l.read(r)
 	go func() {
-		if err := proto.WriteAll(conn, l.out, l.down); err != nil {
-			l.fail(err)
+		if proto.WriteAll(conn, l.out, l.down) != nil {
+			l.fail(ErrLost)
 		}
 	}()
 	return l, nil
 }
 
+// reach connects to the keeper of a cache folder, of whatever version, and exchanges hellos with it. A deadline stays
+// set.
+func reach(ctx context.Context, dir string, session [16]byte) (*net.UnixConn, *bufio.Reader, proto.Hello, error) {
+	path, err := place.Socket(dir)
+	if err != nil {
+		return nil, nil, proto.Hello{}, err
+	}
+	c, err := new(net.Dialer).DialContext(ctx, "unix", path)
+	if err != nil {
+		return nil, nil, proto.Hello{}, err
+	}
+	conn := c.(*net.UnixConn)
+	r := bufio.NewReaderSize(conn, 64<<10)
+	hello, err := greet(ctx, conn, r, session)
+	if err != nil {
+		conn.Close()
+		return nil, nil, proto.Hello{}, err
+	}
+	return conn, r, hello, nil
+}
+
 // greet exchanges hellos.
-func greet(ctx context.Context, conn *net.UnixConn, session [16]byte) (*bufio.Reader, error) {
-	if err := place.CheckPeer(conn); err != nil {
-		return nil, permanent(err)
+func greet(ctx context.Context, conn *net.UnixConn, r *bufio.Reader, session [16]byte) (proto.Hello, error) {
+	var none proto.Hello
+	if err := place.CheckListener(conn); err != nil {
+		return none, permanent(err)
 	}
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Now()) })
 	defer stop()
 	conn.SetDeadline(time.Now().Add(helloTimeout))
 
 	w := bufio.NewWriter(conn)
-	hello := proto.Hello{Version: proto.Version, Session: session}
-	proto.Write(w, proto.Frame{Code: proto.OpHello, Body: hello.Append(nil)})
+	mine := proto.Hello{Version: proto.Version, Session: session}
+	proto.Write(w, proto.Frame{Code: proto.OpHello, Body: mine.Append(nil)})
 	if err := w.Flush(); err != nil {
-		return nil, err
+		return none, err
 	}
-	r := bufio.NewReaderSize(conn, 64<<10)
 	f, err := proto.Read(r, proto.MaxHello)
 	var timeout net.Error
 	if ctx.Err() == nil && errors.As(err, &timeout) && timeout.Timeout() {
-		return nil, passing(ErrSilent)
+		return none, passing(ErrSilent)
 	}
 	if err != nil {
-		return nil, err
+		return none, err
 	}
-	answer, err := proto.ParseHello(f.Body)
+	hello, err := proto.ParseHello(f.Body)
 	if err != nil {
-		return nil, permanent(fmt.Errorf("what answers is no keeper: %w", err))
-	}
-	if answer.Version != proto.Version {
-		return nil, permanent(fmt.Errorf("%w: %d, not %d", ErrVersion, answer.Version, proto.Version))
+		return none, permanent(fmt.Errorf("what answers is no keeper: %w", err))
 	}
 	if !stop() {
-		return nil, context.Cause(ctx)
+		return none, context.Cause(ctx)
 	}
-	return r, conn.SetDeadline(time.Time{})
+	return hello, nil
 }
 
 func (l *link) read(r *bufio.Reader) {

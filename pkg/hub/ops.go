@@ -43,6 +43,7 @@ func (c *Client) Put(ctx context.Context, k Key, value []byte, model string, ttl
 	if err != nil {
 		return err
 	}
+	c.stored(k)
 	return refusal(reply)
 }
 

@@ -19,6 +19,7 @@ import (
 func (c *Client) connect(ctx context.Context) (*link, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, passing(ErrSilent))
 	defer cancel()
+	crashes := 0
 	for wait := time.Millisecond; ; wait = min(2*wait, 50*time.Millisecond) {
 		l, err := dial(ctx, c.dir, c.session)
 		switch {
@@ -29,10 +30,17 @@ func (c *Client) connect(ctx context.Context) (*link, error) {
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
 		case errors.Is(err, syscall.EAGAIN): // it is there, with more callers than it can take at once
+		case len(c.config.Command) == 0 && errors.Is(err, ErrVersion):
+			return nil, permanent(err)
 		case len(c.config.Command) == 0:
-			return nil, permanent(fmt.Errorf("%w serves %s", ErrNoKeeper, c.dir))
+			return nil, permanent(fmt.Errorf("%w serves %s", ErrNoKeeper, c.folder))
 		default:
-			if l, err := c.start(ctx); l != nil || err != nil {
+			l, err := c.start(ctx)
+			if crashed(err) && crashes < tries {
+				crashes++
+				break
+			}
+			if l != nil || err != nil {
 				return l, err
 			}
 		}
@@ -57,8 +65,14 @@ func (c *Client) start(ctx context.Context) (*link, error) {
 	}
 	defer lock.Unlock()
 	// The one who held the lock before may have started it.
-	if l, err := dial(ctx, c.dir, c.session); err == nil || isPermanent(err) {
+	l, err := dial(ctx, c.dir, c.session)
+	if err == nil || isPermanent(err) {
 		return l, err
+	}
+	if errors.Is(err, ErrVersion) {
+		if err := Retire(ctx, c.folder); err != nil {
+			return nil, err
+		}
 	}
 	if err := place.CheckSpace(c.dir, 0); err != nil {
 		return nil, permanent(err)
@@ -94,7 +108,7 @@ func (c *Client) spawn() (<-chan error, error) {
 		return nil, err
 	}
 	args := append(c.config.Command[1:len(c.config.Command):len(c.config.Command)],
-		"--cache", c.dir, "--linger", c.config.Linger.String())
+		"--cache", c.folder, "--linger", c.config.Linger.String())
 	cmd := exec.Command(program, args...)
 	cmd.Dir = "/"
 	cmd.Env = []string{"XDG_RUNTIME_DIR=" + c.config.RuntimeDir, "TMPDIR=" + os.TempDir()}
@@ -108,6 +122,13 @@ func (c *Client) spawn() (<-chan error, error) {
 	return ended, nil
 }
 
+// crashed says whether a keeper ended by a crash. Badger can bring that about when it opens a damaged database; after a
+// few times the next keeper moves that database aside.
+func crashed(err error) bool {
+	exit, ok := errors.AsType[*exec.ExitError](err)
+	return ok && exit.ExitCode() == 2 // as the Go runtime exits
+}
+
 // verdict judges the end of a keeper that never answered. That it failed is permanent; that it was killed, or left
 // because another one serves, is not.
 func (c *Client) verdict(err error) error {
@@ -116,7 +137,7 @@ func (c *Client) verdict(err error) error {
 		return nil
 	}
 	return permanent(fmt.Errorf("%w: %w; to see why: %s --cache %s", ErrKeeperFailed, err,
-		strings.Join(c.config.Command, " "), c.dir))
+		strings.Join(c.config.Command, " "), c.folder))
 }
 
 // pause waits for about d, so that those who wait for the same thing do not come back all at once.

@@ -25,8 +25,12 @@ func (k *keeper) serve(conn *net.UnixConn) {
 		return
 	}
 	r := bufio.NewReaderSize(conn, 64<<10)
-	session, err := greet(conn, r)
-	if err != nil || !k.join(conn) {
+	hello, err := k.greet(conn, r)
+	if err != nil || hello.Version != proto.Version {
+		return
+	}
+	session := hello.Session
+	if !k.join(conn) {
 		return
 	}
 	defer k.quit(conn)
@@ -53,31 +57,40 @@ func (k *keeper) serve(conn *net.UnixConn) {
 	}
 }
 
-// greet exchanges hellos.
-func greet(conn *net.UnixConn, r *bufio.Reader) (session [16]byte, err error) {
+// greet exchanges hellos. A client of another version can only have the keeper leave, and has done so or not when greet
+// returns.
+func (k *keeper) greet(conn *net.UnixConn, r *bufio.Reader) (hello proto.Hello, err error) {
 	conn.SetDeadline(time.Now().Add(helloTimeout))
 	f, err := proto.Read(r, proto.MaxHello)
 	if err != nil {
-		return session, err
+		return hello, err
 	}
-	hello, err := proto.ParseHello(f.Body)
-	if err != nil {
-		return session, err
+	if hello, err = proto.ParseHello(f.Body); err != nil {
+		return hello, err
+	}
+	mine := proto.Hello{Version: proto.Version, Stays: k.linger < 0}
+	if hello.Version == mine.Version {
+		mine.Notice = k.store.notices.take()
 	}
 	w := bufio.NewWriter(conn)
-	mine := proto.Hello{Version: proto.Version}
 	proto.Write(w, proto.Frame{Code: proto.OpHello, ID: f.ID, Body: mine.Append(nil)})
 	if err := w.Flush(); err != nil {
-		return session, err
+		return hello, err
 	}
-	if hello.Version != proto.Version {
-		return session, errors.New("another version")
+	if hello.Version == mine.Version {
+		return hello, conn.SetDeadline(time.Time{})
 	}
-	return hello.Session, conn.SetDeadline(time.Time{})
+	if f, err := proto.Read(r, proto.MaxHello); err == nil && f.Code == proto.OpStop {
+		k.leave()
+		<-k.closed // of which the end of the connection tells
+	}
+	return hello, nil
 }
 
 // requests reads requests and has them worked on, and returns when all that it read are answered.
 func (k *keeper) requests(conn *net.UnixConn, r *bufio.Reader, session [16]byte, replies chan<- proto.Frame) {
+	p := newPeer(session, replies)
+	defer k.forget(p)
 	var working sync.WaitGroup
 	defer working.Wait()
 	slots := make(chan struct{}, inFlight)
@@ -85,6 +98,12 @@ func (k *keeper) requests(conn *net.UnixConn, r *bufio.Reader, session [16]byte,
 		f, err := proto.Read(r, proto.MaxFrame)
 		if err != nil {
 			return
+		}
+		if shared(f.Code) {
+			if k.share(p, f) != nil {
+				return
+			}
+			continue
 		}
 		// A lookup is done sooner than a goroutine for it is started, and one large request at a time bounds memory.
 		if f.Code == proto.OpGet || len(f.Body) > large {
@@ -146,7 +165,9 @@ func (k *keeper) do(f proto.Frame, session [16]byte) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := k.store.put(p); err != nil {
+		err = k.store.put(p)
+		k.leases.put(p.Key, p.Value) // also if it could not be stored
+		if err != nil {
 			return nil, err
 		}
 		k.counters.stored()
@@ -172,6 +193,8 @@ func (k *keeper) do(f proto.Frame, session [16]byte) ([]byte, error) {
 	case proto.OpStop:
 		k.leave()
 		return nil, nil
+	case proto.OpList, proto.OpImport, proto.OpCompact, proto.OpStorage:
+		return k.storage(f)
 	}
 	return nil, errUnknown
 }
@@ -182,8 +205,9 @@ func (k *keeper) stats() (proto.Stats, error) {
 		return proto.Stats{}, err
 	}
 	s := k.counters.stats()
-	s.Entries, s.Bytes = entries, k.store.size()
+	s.Entries, s.Bytes = entries, uint64(k.store.size())
 	s.Users, s.PID = uint64(k.userCount()-1), uint64(os.Getpid())
+	s.Sharing = k.sharing()
 	return s, nil
 }
 
@@ -191,5 +215,5 @@ func (k *keeper) purge(p proto.Purge) (uint64, error) {
 	if p != (proto.Purge{}) {
 		return k.store.purge(p)
 	}
-	return k.store.empty(k.counters.encode)
+	return k.store.empty()
 }

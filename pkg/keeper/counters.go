@@ -10,7 +10,6 @@ import (
 
 	"github.com/dgraph-io/badger/v4"
 
-	"gptpipe/pkg/hub/place"
 	"gptpipe/pkg/hub/proto"
 )
 
@@ -27,6 +26,7 @@ type counters struct {
 	store                *store
 	hits, misses, stores atomic.Uint64
 	unsaved              atomic.Bool
+	loaded               atomic.Bool // what an earlier keeper stored
 	timer                *time.Timer
 	ticking              atomic.Bool // the timer runs
 
@@ -45,7 +45,14 @@ func newCounters(s *store) *counters {
 	c := &counters{store: s, totals: make(proto.Counts), sessions: make(map[[16]byte]session)}
 	c.timer = time.AfterFunc(time.Hour, func() { s.use(c.save) })
 	c.timer.Stop()
-	s.beforeClose = func(db *badger.DB) { c.save(db) }
+	s.keep = func(db *badger.DB, anew bool) {
+		if anew {
+			c.unsaved.Store(true)
+		}
+		if c.loaded.Load() {
+			c.save(db)
+		}
+	}
 	return c
 }
 
@@ -101,9 +108,9 @@ func (c *counters) save(db *badger.DB) error {
 	if !c.unsaved.Swap(false) {
 		return nil
 	}
-	err := place.CheckSpace(c.store.dir, 0)
+	err := c.store.checkSpace(0)
 	if err == nil {
-		err = storeCounters(db, c.encode())
+		err = storeState(db, countersEntry, c.encode())
 	}
 	if err != nil {
 		c.unsaved.Store(true)
@@ -111,23 +118,17 @@ func (c *counters) save(db *badger.DB) error {
 	return err
 }
 
-func storeCounters(db *badger.DB, state []byte) error {
-	key := []byte(countersEntry)
-	return db.Update(func(txn *badger.Txn) error { return txn.Set(key, seal(key, state, 0)) })
-}
-
 // load reads what an earlier keeper stored. Counters that are damaged begin again, as after a loss of the cache.
 func (c *counters) load() error {
-	return c.store.use(func(db *badger.DB) error {
-		state, err := read(db, []byte(countersEntry))
-		if errors.Is(err, badger.ErrKeyNotFound) || errors.Is(err, errDamaged) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		return c.decode(state)
-	})
+	state, err := c.store.state(countersEntry)
+	c.loaded.Store(true)
+	if errors.Is(err, badger.ErrKeyNotFound) || errors.Is(err, errDamaged) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return c.decode(state)
 }
 
 // encode writes all that is kept: the keeper's own three counts, the number of sessions, the sessions (id, number,

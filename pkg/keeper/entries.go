@@ -1,10 +1,8 @@
 package keeper
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
@@ -13,141 +11,126 @@ import (
 	"gptpipe/pkg/hub/proto"
 )
 
-// Each value has two entries in the database: the value, and what a listing or a purge must know of it. They stand
-// apart, so that to look through all of these does not read all of those.
+// Each value has two entries in a database: the value, and what a listing or a purge must know of it. They stand
+// apart, so that to look through all of these does not read all of those. A value that was stored again after its
+// generation became the older is in both; what the younger says of a key counts, also that it has expired.
 const (
-	valuePrefix   = 'v' // and the key → checksum uint32, expiry int64, value
-	aboutPrefix   = 'm' // and the key → stored at int64, size uint64, model
-	countersEntry = "c" // → checksum uint32, expiry 0, counters
+	valuePrefix   = 'v' // and the key → the value, sealed
+	aboutPrefix   = 'm' // and the key → what is known of it, sealed with the same times
+	countersEntry = "c" // → counters, sealed
 )
-
-const sealSize = 4 + 8
 
 var (
 	errMiss    = errors.New("no such key")
 	errDamaged = errors.New("damaged entry")
 )
 
-// seal puts in front of a value when it expires, in nanoseconds of the Unix clock or 0, and a checksum over this, its
-// key and itself. Badger's own checks have been seen to pass a flipped bit.
-func seal(key, value []byte, expiry int64) []byte {
-	b := make([]byte, sealSize, sealSize+len(value))
-	binary.LittleEndian.PutUint64(b[4:], uint64(expiry))
-	b = append(b, value...)
-	binary.LittleEndian.PutUint32(b, checksum(key, b[4:]))
-	return b
-}
-
-func unseal(key, b []byte) (value []byte, expiry int64, err error) {
-	if len(b) < sealSize || binary.LittleEndian.Uint32(b) != checksum(key, b[4:]) {
-		return nil, 0, errDamaged
-	}
-	return b[sealSize:], int64(binary.LittleEndian.Uint64(b[4:])), nil
-}
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-func checksum(key, rest []byte) uint32 {
-	return crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, rest)
-}
-
 func entryKey(prefix byte, k proto.Key) []byte { return append([]byte{prefix}, k[:]...) }
 
 // get answers a value, or errMiss. Whatever goes wrong is a miss too: the caller can ask the model again.
-func (s *store) get(k proto.Key) (value []byte, err error) {
-	key := entryKey(valuePrefix, k)
-	err = s.use(func(db *badger.DB) error {
-		value, err = read(db, key)
-		return err
-	})
+func (s *store) get(k proto.Key) ([]byte, error) {
+	e, err := s.read(entryKey(valuePrefix, k))
+	if err != nil || !e.valid(time.Now()) {
+		return nil, errMiss
+	}
+	value, err := e.value()
 	if err != nil {
 		return nil, errMiss
 	}
 	return value, nil
 }
 
-func read(db *badger.DB, key []byte) (value []byte, err error) {
+// read answers what the younger database has under a key, else what the older has.
+func (s *store) read(key []byte) (e sealed, err error) {
+	err = s.use(func(db *badger.DB) error {
+		e, err = read(db, key)
+		return err
+	})
+	if !errors.Is(err, badger.ErrKeyNotFound) {
+		return e, err
+	}
+	err = s.useBoth(func(_, older *badger.DB) error {
+		if older == nil {
+			return badger.ErrKeyNotFound
+		}
+		e, err = read(older, key)
+		return err
+	})
+	return e, err
+}
+
+func read(db *badger.DB, key []byte) (e sealed, err error) {
 	// Badger panics on some kinds of damage.
 	defer func() {
 		if p := recover(); p != nil {
-			value, err = nil, fmt.Errorf("%w: %v", errDamaged, p)
+			err = fmt.Errorf("%w: %v", errDamaged, p)
 		}
 	}()
 	txn := db.NewTransaction(false)
 	defer txn.Discard()
 	item, err := txn.Get(key)
 	if err != nil {
-		return nil, err
+		return e, err
 	}
-	sealed, err := item.ValueCopy(nil)
+	b, err := item.ValueCopy(nil)
 	if err != nil {
-		return nil, err
+		return e, err
 	}
-	value, expiry, err := unseal(key, sealed)
-	if err == nil && expiry != 0 && expiry <= time.Now().UnixNano() {
-		return nil, errMiss
-	}
-	return value, err
+	return unseal(key, b)
 }
 
 func (s *store) put(p proto.Put) error {
-	if err := place.CheckSpace(s.dir, 2*len(p.Value)); err != nil {
+	e := proto.Entry{Key: p.Key, Stored: time.Now(), Model: p.Model, Value: p.Value}
+	if p.TTL > 0 {
+		e.Expires = e.Stored.Add(p.TTL)
+	}
+	return s.write(e)
+}
+
+// write stores an entry, in the younger database. Badger is not told when it expires, for the younger must still know
+// then that it was there, and Badger gives no disk space back for it.
+func (s *store) write(e proto.Entry) error {
+	if err := s.checkSpace(2 * len(e.Value)); err != nil {
 		return err
 	}
-	now := time.Now()
-	var expiry int64
-	if p.TTL > 0 {
-		expiry = now.Add(p.TTL).UnixNano()
+	if len(e.Value) > int(s.bound/4) {
+		return fmt.Errorf("%w: a value of %d bytes in a cache of %d", place.ErrNoSpace, len(e.Value), s.bound)
 	}
-	key := entryKey(valuePrefix, p.Key)
-	about := binary.LittleEndian.AppendUint64(nil, uint64(now.UnixNano()))
-	about = binary.LittleEndian.AppendUint64(about, uint64(len(p.Value)))
-	about = append(about, p.Model...)
-
-	value := badger.NewEntry(key, seal(key, p.Value, expiry))
-	meta := badger.NewEntry(entryKey(aboutPrefix, p.Key), about)
-	if expiry != 0 {
-		// Badger counts whole seconds; the expiry in the seal is exact, this one only must not be sooner.
-		value.ExpiresAt = uint64(expiry/int64(time.Second)) + 1
-		meta.ExpiresAt = value.ExpiresAt
+	stored, expires := e.Stored.UnixNano(), int64(0)
+	if !e.Expires.IsZero() {
+		expires = e.Expires.UnixNano()
 	}
-	return s.use(func(db *badger.DB) error {
-		return db.Update(func(txn *badger.Txn) error {
-			return errors.Join(txn.SetEntry(value), txn.SetEntry(meta))
+	valueKey, aboutKey := entryKey(valuePrefix, e.Key), entryKey(aboutPrefix, e.Key)
+	value := seal(valueKey, e.Value, stored, expires)
+	about := seal(aboutKey, encodeAbout(len(e.Value), e.Model), stored, expires)
+	if s.memory != "" && len(value) >= memoryValue {
+		return fmt.Errorf("%w: a value of %d bytes in memory", place.ErrNoSpace, len(value))
+	}
+	err := s.use(func(db *badger.DB) error {
+		err := db.Update(func(txn *badger.Txn) error {
+			return errors.Join(txn.Set(valueKey, value), txn.Set(aboutKey, about))
 		})
-	})
-}
-
-// eachAbout calls fn with what is known of each value.
-func eachAbout(db *badger.DB, fn func(k proto.Key, stored time.Time, model string) error) error {
-	return db.View(func(txn *badger.Txn) error {
-		o := badger.DefaultIteratorOptions
-		o.Prefix = []byte{aboutPrefix}
-		it := txn.NewIterator(o)
-		defer it.Close()
-		for it.Rewind(); it.Valid(); it.Next() {
-			key := it.Item().Key()
-			err := it.Item().Value(func(b []byte) error {
-				if len(key) != 1+len(proto.Key{}) || len(b) < 16 {
-					return nil
-				}
-				stored := time.Unix(0, int64(binary.LittleEndian.Uint64(b)))
-				return fn(proto.Key(key[1:]), stored, string(b[16:]))
-			})
-			if err != nil {
-				return err
-			}
+		if err == nil {
+			s.younger.held.Add(int64(len(value) + len(about)))
 		}
-		return nil
+		return err
 	})
+	if err == nil {
+		s.grow(len(value) + len(about))
+	}
+	return err
 }
 
-func (s *store) count() (n uint64, err error) {
-	err = s.use(func(db *badger.DB) error {
-		return eachAbout(db, func(proto.Key, time.Time, string) error {
-			n++
-			return nil
-		})
-	})
-	return n, err
+// state reads what keep has stored under a key.
+func (s *store) state(key string) ([]byte, error) {
+	e, err := s.read([]byte(key))
+	if err != nil {
+		return nil, err
+	}
+	return e.value()
+}
+
+func storeState(db *badger.DB, key string, state []byte) error {
+	b := seal([]byte(key), state, time.Now().UnixNano(), 0)
+	return db.Update(func(txn *badger.Txn) error { return txn.Set([]byte(key), b) })
 }

@@ -15,6 +15,7 @@
 package keeper
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,6 +34,13 @@ type Config struct {
 	RuntimeDir string
 	// Linger is how long the keeper outlives its last user. 0: not at all. Less than 0: it stays.
 	Linger time.Duration
+	// CacheSize bounds the disk space of the values, in bytes: at least MinSize; 0 is DefaultSize. What was stored least
+	// recently goes first.
+	CacheSize int64
+	// Listener is a socket that the keeper was given, to be used instead of one of its own, or nil.
+	Listener *net.UnixListener
+	// Ready is called once clients can connect. It may be nil.
+	Ready func()
 }
 
 // ErrBusy says that another keeper has the folder.
@@ -47,6 +55,8 @@ const (
 type keeper struct {
 	store    *store
 	counters *counters
+	leases   *leases
+	budgets  *budgets
 	linger   time.Duration
 
 	mu      sync.Mutex
@@ -65,11 +75,15 @@ type keeper struct {
 // place.ErrForeign or place.ErrShared if the folder is not the user's own, and the errors of the file system and of
 // Badger.
 func Serve(ctx context.Context, c Config) (err error) {
-	if err := place.Prepare(c.Dir); err != nil {
+	folder, err := place.Resolve(c.Dir)
+	if err != nil {
 		return err
 	}
-	dir, err := place.Resolve(c.Dir)
+	dir, network, err := place.Base(folder)
 	if err != nil {
+		return err
+	}
+	if err := place.Prepare(dir); err != nil {
 		return err
 	}
 	lock, err := own(ctx, dir)
@@ -84,8 +98,11 @@ func Serve(ctx context.Context, c Config) (err error) {
 		leaving: make(chan struct{}),
 		closed:  make(chan struct{}),
 	}
-	k.store = newStore(dir)
+	k.store = newStore(dir, cmp.Or(c.CacheSize, DefaultSize), network)
 	k.counters = newCounters(k.store)
+	k.leases, k.budgets = newLeases(dir, k.counters.lookup), newBudgets(dir)
+	defer k.leases.close()
+	defer k.budgets.close()
 	if err := k.store.open(); err != nil {
 		return err
 	}
@@ -93,11 +110,14 @@ func Serve(ctx context.Context, c Config) (err error) {
 	if err := k.counters.load(); err != nil {
 		return err
 	}
-	listener, err := place.Listen(dir, c.RuntimeDir)
+	k.store.bind()
+	listener, err := listen(dir, c)
 	if err != nil {
 		return fmt.Errorf("no place for a socket: %w", err)
 	}
 	defer listener.Close()
+	grace := time.AfterFunc(graceTime, k.inherited)
+	defer grace.Stop()
 
 	k.timer = time.AfterFunc(max(c.Linger, firstUser), k.leaveUnused)
 	if c.Linger < 0 {
@@ -106,16 +126,28 @@ func Serve(ctx context.Context, c Config) (err error) {
 	stop := context.AfterFunc(ctx, k.leave)
 	defer stop()
 	go k.accept(listener)
+	if c.Ready != nil {
+		c.Ready()
+	}
 	<-k.leaving
 
 	// Users learn that the keeper has left by the end of their connection. It comes when the database is closed, and
 	// not before: the next keeper, which they start then, would have to wait for that.
 	listener.UnixListener.Close()
+	k.leases.stop()
+	k.budgets.stop()
 	k.drain()
 	err = k.store.close()
 	close(k.closed)
 	k.open.Wait()
 	return err
+}
+
+func listen(dir string, c Config) (*place.Listener, error) {
+	if c.Listener != nil {
+		return place.Adopt(dir, c.Listener)
+	}
+	return place.Listen(dir, c.RuntimeDir)
 }
 
 // own takes the owner's lock. The keeper before may hold it a little longer than its socket answers.

@@ -23,6 +23,12 @@ func TestMain(m *testing.M) {
 			os.Exit(serve(os.Args[2:]))
 		case "client":
 			os.Exit(client(os.Args[2:]))
+		case "old":
+			os.Exit(oldKeeper(os.Args[2:]))
+		case "ask":
+			os.Exit(asker(os.Args[2:]))
+		case "start":
+			os.Exit(starter(os.Args[2:]))
 		}
 	}
 	os.Exit(m.Run())
@@ -38,10 +44,15 @@ func serve(args []string) int {
 	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
 	dir := flags.String("cache", "", "")
 	linger := flags.Duration("linger", -1, "")
+	lease := flags.Duration("lease", 0, "")
+	size := flags.Int64("size", 0, "")
 	if flags.Parse(args) != nil {
 		return 2
 	}
-	err := keeper.Serve(ctx, keeper.Config{Dir: *dir, RuntimeDir: os.Getenv("XDG_RUNTIME_DIR"), Linger: *linger})
+	if *lease > 0 {
+		keeper.SetLeaseLife(*lease)
+	}
+	err := keeper.Serve(ctx, keeper.Config{Dir: *dir, RuntimeDir: os.Getenv("XDG_RUNTIME_DIR"), Linger: *linger, CacheSize: *size})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1

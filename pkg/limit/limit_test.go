@@ -112,7 +112,7 @@ func TestPace(t *testing.T) {
 				s := newServer(0)
 				s.takes = random(0, 50*time.Millisecond)
 				d := time.Duration(test.minutes) * time.Minute
-				keepBusy(t, New(s, test.limits), 64, d, 10)
+				keepBusy(t, New(s, Local(test.limits)), 64, d, 10)
 				s.checkPace(t, test.limit, test.window)
 				if want := 0.99 * test.limit * float64(d) / float64(test.window); float64(len(s.came)) < want {
 					t.Errorf("%d starts in %v, less than 99 %% of the limit, %v", len(s.came), d, want)
@@ -128,7 +128,7 @@ func TestPaceAfterIdleTime(t *testing.T) {
 		t.Run(fmt.Sprintf("%+v", test.limits), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newServer(time.Millisecond)
-				c := New(s, test.limits)
+				c := New(s, Local(test.limits))
 				for range 4 {
 					keepBusy(t, c, 16, 3*test.window/2, 10)
 					time.Sleep(10 * test.window)
@@ -146,7 +146,7 @@ func TestPaceAfterIdleTime(t *testing.T) {
 func TestLimitsHoldTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(time.Second)
-		c := New(s, pace.Limits{PerSecond: 2, PerMinute: 60, TokensPerMinute: 60000})
+		c := New(s, Local(pace.Limits{PerSecond: 2, PerMinute: 60, TokensPerMinute: 60000}))
 		var all sync.WaitGroup
 		for i := range 200 {
 			size := 4
@@ -168,7 +168,7 @@ func TestLimitsHoldTogether(t *testing.T) {
 func TestWithoutLimitsNothingWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(time.Second)
-		c := New(s, pace.Limits{})
+		c := New(s, Local(pace.Limits{}))
 		var all sync.WaitGroup
 		for range 1000 {
 			all.Go(func() { c.Complete(t.Context(), &llm.Request{Body: make([]byte, 1000)}) })
@@ -184,7 +184,7 @@ func TestWithoutLimitsNothingWaits(t *testing.T) {
 func TestOrderOfArrivalIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(100 * time.Millisecond)
-		c := New(s, pace.Limits{PerSecond: 5})
+		c := New(s, Local(pace.Limits{PerSecond: 5}))
 		var all sync.WaitGroup
 		for i := range 100 {
 			all.Go(func() { c.Complete(t.Context(), &llm.Request{Model: fmt.Sprintf("%03d", i)}) })
@@ -233,7 +233,7 @@ func TestTokensAreSettled(t *testing.T) {
 					}
 					return usage(test.input, test.output), nil
 				}
-				keepBusy(t, New(s, pace.Limits{TokensPerMinute: limit}), 64, 10*time.Minute, 4000)
+				keepBusy(t, New(s, Local(pace.Limits{TokensPerMinute: limit})), 64, 10*time.Minute, 4000)
 				used := 0
 				for n, at := range s.came {
 					if at >= time.Minute && at < 10*time.Minute && (test.failEvery == 0 || n%test.failEvery != 0) {
@@ -253,7 +253,7 @@ func TestTokensAreSettled(t *testing.T) {
 func TestRequestLargerThanTheLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(time.Second)
-		c := New(s, pace.Limits{TokensPerMinute: 600})
+		c := New(s, Local(pace.Limits{TokensPerMinute: 600}))
 		s.answer = func(int, *llm.Request) (*llm.Response, error) { return usage(3000, 0), nil }
 		for range 2 {
 			if _, err := c.Complete(t.Context(), &llm.Request{Body: make([]byte, 12000)}); err != nil {
@@ -273,7 +273,7 @@ func TestRefundWakesThoseWhoWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(2 * time.Second)
 		s.answer = func(int, *llm.Request) (*llm.Response, error) { return usage(10, 10), nil }
-		c := New(s, pace.Limits{TokensPerMinute: 6000})
+		c := New(s, Local(pace.Limits{TokensPerMinute: 6000}))
 		var all sync.WaitGroup
 		for range 2 {
 			// A picture: 100 kB, which are not 25,000 tokens.
@@ -291,7 +291,7 @@ func TestRefundWakesThoseWhoWait(t *testing.T) {
 func TestAnswerWithoutUsage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(0)
-		c := New(s, pace.Limits{TokensPerMinute: 60000})
+		c := New(s, Local(pace.Limits{TokensPerMinute: 60000}))
 		keepBusy(t, c, 4, 10*time.Minute, 4000)
 		if n, want := len(s.came), 600*1000/1300; n < want-5 || n > want+5 {
 			t.Errorf("%d requests, want %d", n, want)
@@ -310,7 +310,7 @@ func TestCancelledWaitTakesNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newServer(0)
-				c := New(s, limits)
+				c := New(s, Local(limits))
 				if limits.TokensPerMinute > 0 { // what an idle second has earned
 					c.Complete(t.Context(), &llm.Request{})
 					s.came = nil
@@ -348,7 +348,7 @@ func TestNothingStartsAfterASoftStop(t *testing.T) {
 		for _, limits := range []pace.Limits{{}, {PerSecond: 1}, {TokensPerMinute: 1}} {
 			s := newServer(0)
 			for range 20 {
-				if _, err := New(s, limits).Complete(ctx, &llm.Request{}); err != errStopped {
+				if _, err := New(s, Local(limits)).Complete(ctx, &llm.Request{}); err != errStopped {
 					t.Errorf("%+v: error %v", limits, err)
 				}
 			}
@@ -385,7 +385,7 @@ func TestHold(t *testing.T) {
 						}
 						return &llm.Response{}, nil
 					}
-					keepBusy(t, New(s, limits), 4, 20*time.Second, 10)
+					keepBusy(t, New(s, Local(limits)), 4, 20*time.Second, 10)
 					told := s.came[3] + 50*time.Millisecond
 					resumed := false
 					for _, at := range s.came {
@@ -421,7 +421,7 @@ func TestLongerHoldCounts(t *testing.T) {
 			gate.Wait()
 			return nil, &llm.Error{Type: llm.RateLimit, Wait: waits[n], HasWait: true}
 		}
-		c := New(s, pace.Limits{})
+		c := New(s, Local(pace.Limits{}))
 		var all sync.WaitGroup
 		for range 2 {
 			all.Go(func() { c.Complete(t.Context(), &llm.Request{}) })
@@ -443,7 +443,7 @@ func TestOutcomePassesThrough(t *testing.T) {
 		err  error
 	}{{cut, cut.Err()}, {nil, errStopped}, {&llm.Response{Text: "hi"}, nil}} {
 		next := llm.Func(func(context.Context, *llm.Request) (*llm.Response, error) { return want.resp, want.err })
-		resp, err := New(next, pace.Limits{TokensPerMinute: 1e9, PerSecond: 1e6}).Complete(t.Context(), &llm.Request{Body: []byte("{}")})
+		resp, err := New(next, Local(pace.Limits{TokensPerMinute: 1e9, PerSecond: 1e6})).Complete(t.Context(), &llm.Request{Body: []byte("{}")})
 		if resp != want.resp || err != want.err {
 			t.Errorf("%+v, %v; want %+v, %v", resp, err, want.resp, want.err)
 		}

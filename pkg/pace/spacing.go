@@ -55,7 +55,6 @@ func later(a, b time.Time) time.Time {
 
 // wait is how long after a time a bucket will hold n.
 func wait(l *rate.Limiter, at time.Time, n float64) time.Duration {
-	const longest = 365 * 24 * time.Hour
 	missing := n - l.TokensAt(at)
 	if missing <= 0 {
 		return 0

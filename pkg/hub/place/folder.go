@@ -7,7 +7,14 @@
 //	keeper.lock   locked by the keeper as long as it lives
 //	keeper.sock   the keeper's socket, unless the folder's path is too long for one
 //	socket        a line that names the socket, so that cron and a login shell find the same one
-//	data-1        the database; the number is that of the schema
+//	data-1-N      the databases; the first number is that of the schema, and of those with the same the two with the
+//	              highest N are in use
+//	data-1-N.…    one that was moved aside because it cannot be read, with the time, or that is being removed
+//	crash         what the Go runtime wrote when the keeper crashed, after a line of the keeper's own
+//	budgets-1     how far rate budgets have been used; the same
+//	leases-1      who asks the model for what; the same
+//
+// If the cache folder is on a network file system, they stand in a local folder in its stead, see Base.
 //
 // All files have mode 0600. A socket that cannot stand here stands in $XDG_RUNTIME_DIR/gptpipe, else in a folder of
 // the user's in the folder for temporary files.
@@ -26,7 +33,10 @@ import (
 const (
 	StartLock = "start.lock"
 	OwnerLock = "keeper.lock"
-	Data      = "data-1"
+	Data      = "data-1-" // and a number
+	Crash     = "crash"
+	Budgets   = "budgets-1"
+	Leases    = "leases-1"
 )
 
 // MinFree is how much space, in bytes, a disk must have left for the database to be opened or written. Badger writes
@@ -50,10 +60,14 @@ func Resolve(dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if real, err := filepath.EvalSymlinks(dir); err == nil {
-		return real, nil
+	for there, missing := dir, ""; ; there, missing = filepath.Dir(there), filepath.Join(filepath.Base(there), missing) {
+		if real, err := filepath.EvalSymlinks(there); err == nil {
+			return filepath.Join(real, missing), nil
+		}
+		if there == filepath.Dir(there) {
+			return dir, nil
+		}
 	}
-	return dir, nil
 }
 
 // Prepare makes a folder, with its parents, or checks the one that is there: it must be the user's. One that others

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -39,13 +40,16 @@ func Socket(dir string) (string, error) {
 type Listener struct {
 	*net.UnixListener
 	path string
-	file fs.FileInfo
+	file fs.FileInfo // nil: somebody else's, which stays
 }
 
 // Close stops listening and removes the socket, unless the folder was emptied meanwhile and another keeper's socket
-// stands there.
+// stands there, or it was adopted.
 func (l *Listener) Close() error {
 	err := l.UnixListener.Close()
+	if l.file == nil {
+		return err
+	}
 	if found, serr := os.Lstat(l.path); serr == nil && os.SameFile(found, l.file) {
 		err = errors.Join(err, os.Remove(l.path))
 	}
@@ -63,16 +67,35 @@ func Listen(dir, runtimeDir string) (*Listener, error) {
 			failed = errors.Join(failed, err)
 			continue
 		}
-		if filepath.Dir(path) == dir {
-			path = socketFile // relative, for a folder that is seen elsewhere in a container
-		}
-		if err := replace(filepath.Join(dir, nameFile), path+"\n"); err != nil {
+		if err := name(dir, path); err != nil {
 			l.Close()
 			return nil, err
 		}
 		return l, nil
 	}
 	return nil, failed
+}
+
+// Adopt names in a cache folder a socket that somebody else has bound, as systemd does (sd_listen_fds(3)), and makes it
+// the keeper's.
+func Adopt(dir string, l *net.UnixListener) (*Listener, error) {
+	path := l.Addr().String()
+	if !filepath.IsAbs(path) {
+		return nil, fmt.Errorf("the socket that was passed has the address %q and not a path", path)
+	}
+	if err := name(dir, path); err != nil {
+		return nil, err
+	}
+	l.SetUnlinkOnClose(false)
+	return &Listener{UnixListener: l}, nil
+}
+
+// name writes into a cache folder where its socket is.
+func name(dir, path string) error {
+	if filepath.Dir(path) == dir {
+		path = filepath.Base(path) // relative, for a folder that is seen elsewhere in a container
+	}
+	return replace(filepath.Join(dir, nameFile), path+"\n")
 }
 
 func candidates(dir, runtimeDir string) []string {
@@ -120,9 +143,14 @@ func replace(path, text string) error {
 	return os.Rename(fresh, path)
 }
 
-// CheckPeer returns ErrForeign unless the process at the other end of a connection is this user's: for a client, the
-// one that listened; for a keeper, the one that connected (SO_PEERCRED, unix(7)).
-func CheckPeer(c *net.UnixConn) error {
+// CheckPeer returns ErrForeign unless the process that connected is this user's (SO_PEERCRED, unix(7)).
+func CheckPeer(c *net.UnixConn) error { return checkPeer(c, os.Geteuid()) }
+
+// CheckListener returns ErrForeign unless the process that listened is this user's, or root's: a socket of the system's
+// systemd is bound by root for the user that it names.
+func CheckListener(c *net.UnixConn) error { return checkPeer(c, os.Geteuid(), 0) }
+
+func checkPeer(c *net.UnixConn, allowed ...int) error {
 	raw, err := c.SyscallConn()
 	if err != nil {
 		return err
@@ -136,7 +164,7 @@ func CheckPeer(c *net.UnixConn) error {
 	if err != nil {
 		return err
 	}
-	if int(cred.Uid) != os.Geteuid() {
+	if !slices.Contains(allowed, int(cred.Uid)) {
 		return fmt.Errorf("process %d at the other end %w", cred.Pid, ErrForeign)
 	}
 	return nil

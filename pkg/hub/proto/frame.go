@@ -26,12 +26,13 @@ import (
 const (
 	MaxValue   = 64 << 20          // the largest cached value
 	MaxFrame   = MaxValue + 64<<10 // what a frame's length field may say
-	MaxHello   = headerSize + 256  // the same of the first frame, so that garbage costs nothing
+	MaxHello   = headerSize + 1024 // the same of the first frame, so that garbage costs nothing
+	MaxNotice  = 900               // the longest notice in it
 	MaxModel   = 1 << 10           // the longest model name
 	headerSize = 1 + 8             // code and id
 )
 
-// The operations that a request can name.
+// The operations that a request can name. Those from 8 on are with their messages.
 const (
 	OpHello  byte = iota
 	OpGet         // body: the key

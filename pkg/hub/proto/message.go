@@ -6,7 +6,9 @@ import (
 	"time"
 )
 
-// Version is the version of this protocol. Peers of different versions do not go on after the hello.
+// Version is the version of this protocol. After hellos of different versions one operation is left, [OpStop], whose
+// code, empty body and reply stay the same in all versions, as the frames around them do: so a newer client can have an
+// older keeper replaced.
 const Version = 1
 
 // Key names a cached value.
@@ -24,12 +26,17 @@ type Hello struct {
 	// Session is a client's own random number. It outlives a connection: the keeper knows by it that an Add sent
 	// again after a broken connection was counted already.
 	Session [16]byte
+	// Stays is what a keeper says that was started by hand: it is not asked to finish for one of another version.
+	Stays bool
+	// Notice is what a keeper has to tell the user, one line of at most MaxNotice bytes. It tells one client.
+	Notice string
 }
 
 // Append appends the message to b, as the Append of every message here does.
 func (h Hello) Append(b []byte) []byte {
 	b = appendUint64(append(b, magic...), h.Version)
-	return append(b, h.Session[:]...)
+	b = append(b, h.Session[:]...)
+	return appendString(appendBool(b, h.Stays), h.Notice)
 }
 
 // ParseHello reads a Hello, or returns ErrMessage, as every Parse function here does.
@@ -40,6 +47,7 @@ func ParseHello(b []byte) (Hello, error) {
 	}
 	h := Hello{Version: d.uint64()}
 	copy(h.Session[:], d.take(uint64(len(h.Session))))
+	h.Stays, h.Notice = d.bool(), d.string()
 	return h, d.err()
 }
 
@@ -132,13 +140,14 @@ type Stats struct {
 	Stores  uint64
 	Users   uint64 // connections now, without the one that asks
 	PID     uint64 // of the keeper
+	Sharing Sharing
 }
 
 func (s Stats) Append(b []byte) []byte {
 	for _, n := range []uint64{s.Entries, s.Bytes, s.Hits, s.Misses, s.Stores, s.Users, s.PID} {
 		b = appendUint64(b, n)
 	}
-	return b
+	return s.Sharing.append(b)
 }
 
 // ParseStats reads a Stats.
@@ -147,6 +156,7 @@ func ParseStats(b []byte) (s Stats, err error) {
 	for _, n := range []*uint64{&s.Entries, &s.Bytes, &s.Hits, &s.Misses, &s.Stores, &s.Users, &s.PID} {
 		*n = d.uint64()
 	}
+	s.Sharing = d.sharing()
 	return s, d.err()
 }
 

@@ -1,0 +1,163 @@
+package proto
+
+import (
+	"encoding/binary"
+	"math"
+	"time"
+)
+
+// The operations on rate budgets.
+const (
+	OpStart  byte = 20 + iota // body: Start; answered when the request may start
+	OpForget                  // body: the Start; it is no longer wanted, and costs nothing
+	OpSettle                  // body: Settle
+	OpHold                    // body: Hold
+	OpUse                     // body: Budgets; makes the connection a user of them
+)
+
+// The bounds of budgets.
+const (
+	MaxName   = 4 << 10 // bytes of a budget's name
+	MaxTokens = 1 << 24 // of one request, several times what any model takes
+)
+
+// A Budget is a rate of requests that all processes share. The limits are what one user of it asks for, and 0 is no
+// limit; in force are the strictest of what its present users ask. A user is a connection, from its first Start or Use.
+type Budget struct {
+	Name            string  // the endpoint, profile and model that it is for, of at most MaxName bytes
+	PerSecond       float64 // requests
+	PerMinute       float64 // requests
+	TokensPerMinute float64
+}
+
+// Valid says whether a keeper takes the budget: no limit is negative or no number, and the name is not too long.
+func (b Budget) Valid() bool {
+	for _, limit := range []float64{b.PerSecond, b.PerMinute, b.TokensPerMinute} {
+		if !(limit >= 0) || math.IsInf(limit, 1) {
+			return false
+		}
+	}
+	return len(b.Name) <= MaxName
+}
+
+func (b Budget) Append(to []byte) []byte {
+	to = appendString(to, b.Name)
+	for _, limit := range []float64{b.PerSecond, b.PerMinute, b.TokensPerMinute} {
+		to = appendUint64(to, math.Float64bits(limit))
+	}
+	return to
+}
+
+func (d *decoder) budget() Budget {
+	b := Budget{Name: d.string(), PerSecond: d.float(), PerMinute: d.float(), TokensPerMinute: d.float()}
+	if !b.Valid() {
+		d.b, d.bad = nil, true
+	}
+	return b
+}
+
+// Budgets are several of them.
+type Budgets []Budget
+
+func (list Budgets) Append(to []byte) []byte {
+	for _, b := range list {
+		to = b.Append(to)
+	}
+	return to
+}
+
+// ParseBudgets reads a Budgets.
+func ParseBudgets(b []byte) (list Budgets, err error) {
+	d := decoder{b: b}
+	for len(d.b) > 0 {
+		list = append(list, d.budget())
+	}
+	return list, d.err()
+}
+
+// Start asks to start a request.
+type Start struct {
+	ID     uint64 // tells it from the client's others
+	Tokens uint64 // that it will take, by estimate, at most MaxTokens
+	Budget Budget
+}
+
+func (s Start) Append(b []byte) []byte {
+	return s.Budget.Append(appendUint64(appendUint64(b, s.ID), s.Tokens))
+}
+
+// ParseStart reads a Start.
+func ParseStart(b []byte) (Start, error) {
+	d := decoder{b: b}
+	s := Start{ID: d.uint64(), Tokens: d.uint64(), Budget: d.budget()}
+	if s.Tokens > MaxTokens {
+		return s, ErrMessage
+	}
+	return s, d.err()
+}
+
+// Settle corrects the tokens that a Start reserved, once it is known what the request took.
+type Settle struct {
+	Name   string // of the budget
+	Tokens int64  // more, or if negative less, than was reserved; at most MaxTokens either way
+}
+
+func (s Settle) Append(b []byte) []byte {
+	return appendString(appendUint64(b, uint64(s.Tokens)), s.Name)
+}
+
+// ParseSettle reads a Settle.
+func ParseSettle(b []byte) (Settle, error) {
+	d := decoder{b: b}
+	s := Settle{Tokens: int64(d.uint64()), Name: d.string()}
+	if s.Tokens > MaxTokens || s.Tokens < -MaxTokens {
+		return s, ErrMessage
+	}
+	return s, d.err()
+}
+
+// Hold lets nothing of a budget start for a time.
+type Hold struct {
+	Name string // of the budget
+	For  time.Duration
+}
+
+func (h Hold) Append(b []byte) []byte { return appendString(appendUint64(b, uint64(h.For)), h.Name) }
+
+// ParseHold reads a Hold.
+func ParseHold(b []byte) (Hold, error) {
+	d := decoder{b: b}
+	h := Hold{For: d.duration(), Name: d.string()}
+	return h, d.err()
+}
+
+// Sharing says which leases and budgets are in use.
+type Sharing struct {
+	Leases  uint64 // held
+	Waiting uint64 // Asks that wait for one, or for the value
+	Budgets []BudgetUse
+}
+
+// A BudgetUse is a budget with the limits in force.
+type BudgetUse struct {
+	Budget
+	Users   uint64 // connections
+	Waiting uint64 // requests that wait for their start
+}
+
+func (s Sharing) append(b []byte) []byte {
+	b = appendUint64(appendUint64(b, s.Leases), s.Waiting)
+	b = binary.AppendUvarint(b, uint64(len(s.Budgets)))
+	for _, u := range s.Budgets {
+		b = appendUint64(appendUint64(u.Budget.Append(b), u.Users), u.Waiting)
+	}
+	return b
+}
+
+func (d *decoder) sharing() (s Sharing) {
+	s.Leases, s.Waiting = d.uint64(), d.uint64()
+	for n := d.length(); n > 0 && !d.bad; n-- {
+		s.Budgets = append(s.Budgets, BudgetUse{d.budget(), d.uint64(), d.uint64()})
+	}
+	return s
+}

@@ -1,0 +1,105 @@
+package keeper
+
+import (
+	"os"
+	"time"
+)
+
+// The sizes of a store, in bytes.
+const (
+	// DefaultSize is the bound of a store on disk that was given none.
+	DefaultSize = 2_000_000_000
+	// MinSize is the least bound: below it, the logs of a database that is just begun would be most of it.
+	MinSize = 32_000_000
+	// memorySize is the bound of a store in memory.
+	memorySize = 128_000_000
+)
+
+// grow counts bytes that were put. Now and then it looks how much space the younger generation takes, which what was
+// put does not tell: tables, logs and compactions add to it.
+func (s *store) grow(n int) {
+	if s.grown.Add(int64(n)) >= s.step() {
+		s.bind()
+	}
+}
+
+func (s *store) step() int64 { return s.bound / 32 }
+
+// bind keeps the generations within the bound. Without room for a new one, or while something takes long, all stays as
+// it is until the next time.
+func (s *store) bind() {
+	if !s.long.TryLock() {
+		return
+	}
+	defer s.long.Unlock()
+	s.grown.Store(0)
+	s.mu.RLock()
+	younger, older := s.younger, s.older
+	s.mu.RUnlock()
+	size, before := younger.size(), older.size()
+	// A table that is written and the log of the same are both there for a while.
+	full := size >= s.bound/2-max(s.step(), memTable)
+	if !full && size+before <= s.bound {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.done || s.younger != younger || s.older != older {
+		return
+	}
+	if full {
+		g := s.fresh()
+		if s.openGeneration(g) != nil {
+			return
+		}
+		s.keep(g.db, true)
+		s.drop()
+		s.older, s.younger = s.younger, g
+		size, before = 0, size
+	}
+	if size+before > s.bound { // the bound was a larger one before
+		s.drop()
+	}
+}
+
+// drop removes the older generation, if there is one. The caller holds mu.
+func (s *store) drop() {
+	if s.older != nil {
+		s.removing.Go(s.older.remove)
+		s.older = nil
+	}
+}
+
+// empty removes all values, those that were moved aside too, and answers how many could be seen.
+func (s *store) empty() (n uint64, err error) {
+	if n, err = s.count(); err != nil {
+		return 0, err
+	}
+	s.long.Lock()
+	defer s.long.Unlock()
+	s.mu.Lock()
+	if s.done {
+		s.mu.Unlock()
+		return 0, errClosed
+	}
+	g := s.fresh()
+	if err := s.openGeneration(g); err != nil {
+		s.mu.Unlock()
+		return 0, err
+	}
+	s.keep(g.db, true)
+	s.drop()
+	s.older, s.younger = s.younger, g
+	s.drop()
+	s.grown.Store(0)
+	s.used.Store(time.Now().UnixNano())
+	s.mu.Unlock()
+
+	s.removing.Wait()
+	for _, b := range s.broken() {
+		if rerr := os.RemoveAll(b.dir); rerr != nil {
+			err = rerr
+		}
+	}
+	return n, err
+}

@@ -1,0 +1,248 @@
+package keeper_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"gptpipe/pkg/hub"
+)
+
+// Eight processes that would start as many requests as they may.
+func TestRateOverProcesses(t *testing.T) {
+	t.Parallel()
+	const rate, seconds = 40, 10
+	starts := startAll(t, t.TempDir(), 8, rate, func(string) { time.Sleep(seconds * time.Second) })
+	if most := mostInASecond(starts); most > rate+1 {
+		t.Errorf("%d starts in one second", most)
+	}
+	ran := time.Duration(starts[len(starts)-1] - starts[0])
+	share := float64(len(starts)-1) / (rate * ran.Seconds())
+	t.Logf("%d starts in %v: %.2f %% of the limit, at most %d in a second", len(starts), ran, 100*share, mostInASecond(starts))
+	if share < 0.98 {
+		t.Errorf("only %.1f %% of the limit", 100*share)
+	}
+}
+
+// Neither a keeper that is killed nor one that hands over lets one more through than the limit.
+func TestRateAcrossKeepers(t *testing.T) {
+	t.Parallel()
+	const rate = 40
+	starts := startAll(t, t.TempDir(), 4, rate, func(dir string) {
+		for range 3 {
+			time.Sleep(400 * time.Millisecond)
+			kill(t, dir)
+			time.Sleep(400 * time.Millisecond)
+			stop(t, dir)
+		}
+	})
+	ran := time.Duration(starts[len(starts)-1] - starts[0])
+	t.Logf("%d starts in %v, at most %d in a second", len(starts), ran, mostInASecond(starts))
+	if most := mostInASecond(starts); most > rate+1 {
+		t.Errorf("%d starts in one second", most)
+	}
+	if share := float64(len(starts)-1) / (rate * ran.Seconds()); share < 0.5 {
+		t.Errorf("only %.1f %% of the limit", 100*share)
+	}
+}
+
+// startAll runs starters while fn does and answers the times of all starts.
+func startAll(t *testing.T, dir string, processes int, rate float64, fn func(dir string)) (starts []int64) {
+	t.Helper()
+	t.Cleanup(func() { stop(t, dir) })
+	var all []*process
+	for range processes {
+		all = append(all, run(t, "start", dir, "4", strconv.FormatFloat(rate, 'g', -1, 64)))
+	}
+	there := budget(func(u use) bool { return u.Users == uint64(processes) })
+	until(t, dir, "all are there", there)
+	fn(dir)
+	until(t, dir, "all are there", there)
+	for _, p := range all {
+		p.in.Close()
+	}
+	for _, p := range all {
+		for _, line := range p.rest() {
+			n, err := strconv.ParseInt(line, 10, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			starts = append(starts, n)
+		}
+	}
+	slices.Sort(starts)
+	if len(starts) < 2 {
+		t.Fatalf("%d starts", len(starts))
+	}
+	return starts
+}
+
+func mostInASecond(starts []int64) (most int) {
+	first := 0
+	for i, s := range starts {
+		for s-starts[first] >= int64(time.Second) {
+			first++
+		}
+		most = max(most, i-first+1)
+	}
+	return most
+}
+
+// One that comes alone does not wait behind all that another has waiting.
+func TestLateComer(t *testing.T) {
+	dir := t.TempDir()
+	clients := openAll(t, dir, 2)
+	ctx, cancel := context.WithCancel(t.Context())
+	b := hub.Budget{Name: "b", PerSecond: 20}
+	var started atomic.Int64
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	for range 1000 {
+		wg.Go(func() {
+			if clients[0].Start(ctx, b, 0) == nil {
+				started.Add(1)
+			}
+		})
+	}
+	until(t, dir, "many wait", budget(func(u use) bool { return u.Waiting+uint64(started.Load()) >= 990 && started.Load() > 0 }))
+	for range 3 {
+		before := started.Load()
+		if err := clients[1].Start(ctx, hub.Budget{Name: "b"}, 0); err != nil {
+			t.Fatal(err)
+		}
+		if n := started.Load() - before; n > 3 {
+			t.Errorf("%d others started first", n)
+		}
+	}
+	cancel()
+	until(t, dir, "nobody waits", budget(func(u use) bool { return u.Waiting == 0 }))
+}
+
+type use struct {
+	hub.Budget
+	Users, Waiting uint64
+}
+
+// budget looks at the one budget of a keeper.
+func budget(ok func(use) bool) func(hub.Stats) bool {
+	return func(s hub.Stats) bool {
+		if len(s.Sharing.Budgets) != 1 {
+			return false
+		}
+		u := s.Sharing.Budgets[0]
+		return ok(use{u.Budget, u.Users, u.Waiting})
+	}
+}
+
+// The strictest of each limit is in force while the one who asks for it is there, for all, and over keepers.
+func TestStrictestLimit(t *testing.T) {
+	dir := t.TempDir()
+	clients := openAll(t, dir, 3)
+	ctx := t.Context()
+	inForce := func(users uint64, want hub.Budget) {
+		t.Helper()
+		want.Name = "b"
+		until(t, dir, "limits in force", budget(func(u use) bool { return u.Budget == want && u.Users == users }))
+	}
+	for i, b := range []hub.Budget{{Name: "b"}, {Name: "b", PerSecond: 1000, PerMinute: 600}, {Name: "b", PerSecond: 500}} {
+		if err := clients[i].Start(ctx, b, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	inForce(3, hub.Budget{PerSecond: 500, PerMinute: 600})
+	kill(t, dir)
+	inForce(2, hub.Budget{PerSecond: 500, PerMinute: 600}) // the one without limits has nothing to tell a new keeper
+	clients[2].Close()
+	inForce(1, hub.Budget{PerSecond: 1000, PerMinute: 600})
+	if err := clients[1].Start(ctx, hub.Budget{Name: "b", TokensPerMinute: 9}, 0); err != nil {
+		t.Fatal(err)
+	}
+	inForce(1, hub.Budget{TokensPerMinute: 9})
+	clients[1].Close()
+	if err := clients[0].Start(ctx, hub.Budget{Name: "b"}, 1000); err != nil {
+		t.Fatal(err)
+	}
+	inForce(1, hub.Budget{})
+}
+
+// Tokens that were used before a keeper was killed are owed to the next, and a request that goes costs nothing.
+func TestTokensAcrossKeepers(t *testing.T) {
+	dir := t.TempDir()
+	clients := openAll(t, dir, 2)
+	b := hub.Budget{Name: "b", TokensPerMinute: 60_000}
+	if err := clients[0].Start(t.Context(), b, 100); err != nil {
+		t.Fatal(err)
+	}
+	clients[0].Settle(b, 60_000)
+	if _, err := clients[0].Stats(t.Context()); err != nil { // after which that has been read
+		t.Fatal(err)
+	}
+	cannot := func() {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		if err := clients[1].Start(ctx, b, 30_000); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("started in debt: %v", err)
+		}
+		until(t, dir, "nobody waits", budget(func(u use) bool { return u.Waiting == 0 }))
+	}
+	cannot()
+	kill(t, dir)
+	cannot()
+	stop(t, dir)
+	cannot()
+	clients[0].Settle(b, -60_000)
+	if _, err := clients[0].Stats(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := clients[1].Start(t.Context(), b, 100); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What a server asked for is kept by all, and by the next keeper.
+func TestHold(t *testing.T) {
+	dir := t.TempDir()
+	clients := openAll(t, dir, 2)
+	b := hub.Budget{Name: "b", PerSecond: 1000}
+	if err := clients[0].Start(t.Context(), b, 0); err != nil {
+		t.Fatal(err)
+	}
+	const d = 400 * time.Millisecond
+	begin := time.Now()
+	clients[0].Hold(b, d)
+	clients[0].Hold(b, d/2)
+	if _, err := clients[0].Stats(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	kill(t, dir)
+	if err := clients[1].Start(t.Context(), b, 0); err != nil || time.Since(begin) < d {
+		t.Errorf("started after %v, %v", time.Since(begin), err)
+	}
+}
+
+func BenchmarkStart1(b *testing.B)  { benchmark(b, 1, start) }
+func BenchmarkStart64(b *testing.B) { benchmark(b, 64, start) }
+func BenchmarkAsk1(b *testing.B)    { benchmark(b, 1, askAndPut) }
+func BenchmarkAsk64(b *testing.B)   { benchmark(b, 64, askAndPut) }
+
+// start is paced, so high that only the work for it counts.
+func start(b *testing.B, c *hub.Client, n uint64, value []byte) {
+	if err := c.Start(b.Context(), hub.Budget{Name: "b", PerSecond: 1e9, TokensPerMinute: 1e12}, 100); err != nil {
+		b.Error(err)
+	}
+}
+
+func askAndPut(b *testing.B, c *hub.Client, n uint64, value []byte) {
+	_, lease, err := c.Ask(b.Context(), number(stored+n))
+	if lease == nil {
+		b.Error("no lease", err)
+	}
+	put(b, c, n, value)
+}

@@ -1,0 +1,87 @@
+package limit
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"gptpipe/pkg/pace"
+)
+
+// Local is a pacer for this process alone. Requests start one after the other,
+// in order of arrival.
+func Local(limits pace.Limits) Pacer {
+	l := &local{
+		head:    make(chan struct{}, 1),
+		earlier: make(chan struct{}, 1),
+		account: pace.New(),
+	}
+	l.account.Limit(limits, time.Now())
+	return l
+}
+
+type local struct {
+	head    chan struct{} // holds a token while a request is at the head of the line
+	earlier chan struct{} // holds a token when the head may start earlier than it thought
+
+	mu      sync.Mutex // guards account
+	account *pace.Account
+}
+
+// Start implements Pacer.
+func (l *local) Start(ctx context.Context, tokens int) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	select {
+	case l.head <- struct{}{}:
+		defer func() { <-l.head }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	for {
+		wait := l.start(time.Now(), tokens)
+		if wait <= 0 {
+			return nil
+		}
+		t := time.NewTimer(wait)
+		select {
+		case <-t.C:
+		case <-l.earlier:
+			t.Stop()
+		case <-ctx.Done():
+			t.Stop()
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// start notes a start, or says how long to wait first.
+func (l *local) start(now time.Time, tokens int) (wait time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if wait = max(l.account.Due(now).Sub(now), l.account.Debt(now)); wait > 0 {
+		return wait
+	}
+	l.account.Start(now)
+	l.account.Withdraw(now, tokens)
+	return 0
+}
+
+// Settle implements Pacer.
+func (l *local) Settle(tokens int) {
+	l.mu.Lock()
+	l.account.Withdraw(time.Now(), tokens)
+	l.mu.Unlock()
+	select {
+	case l.earlier <- struct{}{}:
+	default:
+	}
+}
+
+// Hold implements Pacer.
+func (l *local) Hold(d time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.account.Hold(time.Now().Add(d))
+}
