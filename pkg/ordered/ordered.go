@@ -76,6 +76,9 @@ func Map[T, R any](ctx context.Context, o Options, next func() (T, error), work 
 				}
 				return
 			}
+			if ctx.Err() != nil {
+				return
+			}
 			select {
 			case jobs <- job{i, item}:
 			case <-ctx.Done():
@@ -86,12 +89,13 @@ func Map[T, R any](ctx context.Context, o Options, next func() (T, error), work 
 
 	for range o.Jobs {
 		workers.Go(func() {
-			for {
+			for ctx.Err() == nil {
 				select {
 				case j, ok := <-jobs:
-					if !ok || ctx.Err() != nil {
+					if !ok {
 						return
 					}
+					// It is done even if ctx is done by now: an item after it may have failed, and it stands before that.
 					value, err := work(ctx, j.item)
 					results <- result{j.index, value, err, true}
 				case <-ctx.Done():
