@@ -33,7 +33,7 @@ func (c *Client) Start(ctx context.Context, b Budget, tokens int) error {
 }
 
 // Settle tells that a request took so many tokens more, or, if negative, less than were reserved at Start. It never
-// blocks. While there is no connection it is lost.
+// blocks. While the connection is broken it is kept for the next one; only what was under way when it broke is lost.
 func (c *Client) Settle(b Budget, tokens int) {
 	if tokens == 0 || !b.Valid() {
 		return
@@ -42,8 +42,8 @@ func (c *Client) Settle(b Budget, tokens int) {
 	c.post(proto.OpSettle, s.Append(nil))
 }
 
-// Hold lets nobody start before d has passed, because the server asked to wait. It never blocks. While there is no
-// connection it is lost.
+// Hold lets nobody start before d has passed, because the server asked to wait. It never blocks, and is
+// kept as Settle is.
 func (c *Client) Hold(b Budget, d time.Duration) {
 	if d <= 0 || !b.Valid() {
 		return

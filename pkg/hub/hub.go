@@ -17,6 +17,18 @@
 // it is killed, its clients find out by the broken connection, and one of them starts another. Puts that were answered
 // are in the database; those that were not are sent again, which does no harm. An Add sent again is counted once.
 //
+// Two things are held for longer than a request. A lease (Ask) is the right to ask the model for what others want too:
+//
+//	Ask ──value──▶ done          ┌── Put ─────────────────────────▶ those who wait have the value
+//	 │ ▲                         │
+//	 │ └ waits ◀──others hold it ├── Release, or the process ends ─▶ the first of those who wait holds it
+//	 └──▶ holds it, renewed ─────┤
+//	                             └── stopped, so not renewed ──────▶ the same, after 15 s
+//
+// And the limits of a rate budget (Start) are in force for all its users as long as the one who asks for them is
+// connected. A client that has leases or limits connects again at once when its connection breaks, and tells the keeper
+// of them before anything else. Those who wait, for an answer or their start, ask again.
+//
 // All state is a convenience: a program goes on without it. So errors come quickly, and [Error] tells those that will
 // not pass (a folder that cannot be written, a full disk, no program to start) from those that may.
 //

@@ -82,6 +82,18 @@ func TestKeeperThatLeaves(t *testing.T) {
 	}
 }
 
+// One that crashes is tried again a few times, because the next can be better off. See the keeper's tests for one that is.
+func TestKeeperThatCrashes(t *testing.T) {
+	runs := filepath.Join(t.TempDir(), "runs")
+	_, err := Open(t.Context(), Config{Dir: t.TempDir(), Command: []string{"/bin/sh", "-c", "echo >>" + runs + "; exit 2"}})
+	if e, ok := errors.AsType[*Error](err); !ok || !e.Permanent || !errors.Is(err, ErrKeeperFailed) {
+		t.Error(err)
+	}
+	if b, err := os.ReadFile(runs); err != nil || len(b) != 1+tries {
+		t.Errorf("it was started %d times, %v", len(b), err)
+	}
+}
+
 // fakeKeeper serves a folder: it answers each hello with hello, and then hands the connection over.
 func fakeKeeper(t *testing.T, hello []byte, serve func(r *bufio.Reader, conn net.Conn)) (dir string) {
 	t.Helper()

@@ -10,6 +10,7 @@ import (
 const (
 	renewEvery  = 5 * time.Second        // until the keeper has said how long a lease lasts
 	lastWords   = 100 * time.Millisecond // for the keeper to have read what was posted, before a client closes
+	maxUnsent   = 1024                   // requests that are kept while there is no connection
 	quickFailed = 100 * time.Millisecond // a connection that broke sooner than this was of no use
 )
 
@@ -24,6 +25,7 @@ type sharing struct {
 	budgets    map[string]Budget // that have a limit
 	waits      int               // calls of await
 	posted     bool              // something that nobody has waited for
+	unsent     []proto.Frame     // the same, while there was no connection
 	renewing   bool              // the timer runs
 	renewEvery time.Duration
 	renewal    *time.Timer
@@ -128,6 +130,10 @@ func (c *Client) announce(l *link) {
 		}
 		l.post(proto.OpUse, list.Append(nil))
 	}
+	for _, f := range c.unsent {
+		l.post(f.Code, f.Body)
+	}
+	c.unsent = nil
 	go c.watch(l)
 }
 
@@ -144,13 +150,16 @@ func (c *Client) watch(l *link) {
 	}
 }
 
-// post sends a request whose reply nobody waits for, if there is a connection.
+// post sends a request whose reply nobody waits for, now or once there is a connection.
 func (c *Client) post(op byte, body []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.link != nil && !c.closed {
-		c.posted = true
+	c.posted = true
+	switch {
+	case c.link != nil && !c.link.broken():
 		c.link.post(op, body)
+	case len(c.unsent) < maxUnsent:
+		c.unsent = append(c.unsent, proto.Frame{Code: op, Body: body})
 	}
 }
 

@@ -12,7 +12,7 @@ const (
 	// MinSize is the least bound: below it, the logs of a database that is just begun would be most of it.
 	MinSize = 32_000_000
 	// memorySize is the bound of a store in memory.
-	memorySize = 128_000_000
+	memorySize = 64_000_000
 )
 
 // grow counts bytes that were put. Now and then it looks how much space the younger generation takes, which what was

@@ -173,12 +173,16 @@ func TestTokensAcrossKeepers(t *testing.T) {
 	if err := clients[0].Start(t.Context(), b, 100); err != nil {
 		t.Fatal(err)
 	}
+	if err := clients[1].Start(t.Context(), b, 100); err != nil {
+		t.Fatal(err)
+	}
 	clients[0].Settle(b, 60_000)
 	if _, err := clients[0].Stats(t.Context()); err != nil { // after which that has been read
 		t.Fatal(err)
 	}
 	cannot := func() {
 		t.Helper()
+		until(t, dir, "both are there", budget(func(u use) bool { return u.Users == 2 }))
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
 		if err := clients[1].Start(ctx, b, 30_000); !errors.Is(err, context.DeadlineExceeded) {

@@ -111,9 +111,13 @@ func (l *crashLog) opened(g *generation) {
 	l.head("open", l.open...)
 }
 
-// clean stands after a close of all databases that went well.
-func (l *crashLog) clean() {
-	l.open, l.count = nil, 0
+// closed stands after a close that went well, of all databases or of those that were open: another may be the one that
+// crashes keepers.
+func (l *crashLog) closed(all bool) {
+	l.open = nil
+	if all {
+		l.count = 0
+	}
 	l.head("open")
 }
 

@@ -11,7 +11,13 @@
 // While nobody asks for anything the database is closed, see store, so that an idle keeper makes no system calls.
 //
 // A keeper may be killed at any moment. Entries that were acknowledged are in Badger's logs, which are mapped files and
-// outlive it; counters lose at most what came in the last two seconds.
+// outlive it; counters lose at most what came in the last two seconds. A database that can no more be opened, or has
+// crashed keepers, is moved aside, see broken.go and crash.go. On a network file system all is in memory, see
+// place.Base.
+//
+// Who has which lease, and how far each rate budget has been used, stands in two small files before anybody is told, see
+// slots. A new keeper begins with that, and for its first second leases and limits stay those of the last one's users,
+// who come back; after that it drops those of the users who did not.
 package keeper
 
 import (

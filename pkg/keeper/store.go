@@ -220,6 +220,7 @@ func (s *store) closeIdle() {
 
 func (s *store) closeLocked() (err error) {
 	s.idle.Stop()
+	all := s.ready(true)
 	if s.younger != nil && s.younger.db != nil {
 		s.keep(s.younger.db, false)
 	}
@@ -230,7 +231,7 @@ func (s *store) closeLocked() (err error) {
 		}
 	}
 	if err == nil {
-		s.crashes.clean()
+		s.crashes.closed(all)
 	}
 	return err
 }

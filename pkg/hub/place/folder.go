@@ -10,9 +10,9 @@
 //	data-1-N      the databases; the first number is that of the schema, and of those with the same the two with the
 //	              highest N are in use
 //	data-1-N.…    one that was moved aside because it cannot be read, with the time, or that is being removed
-//	crash         what the Go runtime wrote when the keeper crashed, after a line of the keeper's own
-//	budgets-1     how far rate budgets have been used; the same
+//	budgets-1     how far rate budgets have been used; the number is that of the schema
 //	leases-1      who asks the model for what; the same
+//	crash         what the Go runtime wrote when the keeper crashed, after a line of the keeper's own
 //
 // If the cache folder is on a network file system, they stand in a local folder in its stead, see Base.
 //

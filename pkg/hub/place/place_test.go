@@ -182,3 +182,78 @@ func TestReadOnlyFolder(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// The name of a folder is the same before it is made and after, through whichever link.
+func TestResolve(t *testing.T) {
+	real, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(real, link); err != nil {
+		t.Fatal(err)
+	}
+	want := filepath.Join(real, "a", "b")
+	for _, made := range []bool{false, true} {
+		if made {
+			if err := os.MkdirAll(want, 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, dir := range []string{want, filepath.Join(link, "a", "b"), filepath.Join(link, "x", "..", "a", "b")} {
+			if got, err := Resolve(dir); got != want || err != nil {
+				t.Errorf("made %v: %s is %s, %v", made, dir, got, err)
+			}
+		}
+	}
+}
+
+// A socket that somebody else has bound is found through the folder, and stays when the keeper leaves.
+func TestAdopt(t *testing.T) {
+	dir, elsewhere := t.TempDir(), t.TempDir()
+	for _, path := range []string{filepath.Join(elsewhere, "s.sock"), filepath.Join(dir, "s.sock")} {
+		bound, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := Adopt(dir, bound)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := Socket(dir); got != path || err != nil {
+			t.Errorf("%s, %v", got, err)
+		}
+		conn, err := net.Dial("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := CheckListener(conn.(*net.UnixConn)); err != nil {
+			t.Error(err)
+		}
+		conn.Close()
+		l.Close()
+		if _, err := os.Lstat(path); err != nil {
+			t.Error(err)
+		}
+	}
+	abstract, err := net.ListenUnix("unix", &net.UnixAddr{Name: "@gptpipe-test-" + filepath.Base(elsewhere), Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer abstract.Close()
+	if _, err := Adopt(dir, abstract); err == nil {
+		t.Error("a socket without a path cannot be named for clients")
+	}
+}
+
+// Only what is known to be shared over a network is: see also the keeper's tests, which mount such a file system.
+func TestBase(t *testing.T) {
+	for _, dir := range []string{t.TempDir(), filepath.Join(t.TempDir(), "not", "there"), "/proc/x", "/"} {
+		if base, network, err := Base(dir); base != dir || network != "" || err != nil {
+			t.Errorf("%s: %s, %q, %v", dir, base, network, err)
+		}
+	}
+	if name := mountType("/proc"); name != "proc" {
+		t.Errorf("/proc is of type %q", name)
+	}
+}

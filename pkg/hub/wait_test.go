@@ -1,0 +1,146 @@
+package hub
+
+import (
+	"bufio"
+	"net"
+	"slices"
+	"testing"
+	"time"
+
+	"gptpipe/pkg/hub/proto"
+)
+
+// grantingKeeper grants and starts whatever is asked for, and hands on all that it reads, with the number of the
+// connection. A connection ends when it is told so.
+func grantingKeeper(t *testing.T, life time.Duration) (dir string, frames <-chan numbered, end chan<- bool) {
+	read, ends, n := make(chan numbered, 100), make(chan bool), 0
+	dir = fakeKeeper(t, helloBody, func(r *bufio.Reader, conn net.Conn) {
+		n++
+		mine := n
+		go func() {
+			<-ends
+			conn.Close()
+		}()
+		for {
+			f, err := proto.Read(r, proto.MaxFrame)
+			if err != nil {
+				return
+			}
+			read <- numbered{mine, f}
+			reply := proto.Frame{Code: proto.OK, ID: f.ID}
+			if f.Code == proto.OpAsk {
+				reply.Code, reply.Body = proto.Granted, proto.Count(life).Append(nil)
+			}
+			write(conn, reply)
+		}
+	})
+	t.Cleanup(func() { close(ends) })
+	return dir, read, ends
+}
+
+type numbered struct {
+	connection int
+	proto.Frame
+}
+
+// When the connection breaks, another is made without a call, and what the client holds is told on it first.
+func TestHeldThingsAreToldFirst(t *testing.T) {
+	dir, frames, end := grantingKeeper(t, time.Hour)
+	c, err := Open(t.Context(), Config{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	var leases []*Lease
+	for i := range 3 {
+		_, lease, err := c.Ask(t.Context(), Key{byte(i)})
+		if lease == nil || err != nil {
+			t.Fatal(lease, err)
+		}
+		leases = append(leases, lease)
+	}
+	limited, free := Budget{Name: "limited", PerSecond: 5}, Budget{Name: "free"}
+	for _, b := range []Budget{limited, free} {
+		if err := c.Start(t.Context(), b, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	leases[0].Release()
+	if err := c.Put(t.Context(), Key{1}, nil, "", 0); err != nil {
+		t.Fatal(err)
+	}
+	end <- true
+
+	var told []numbered
+	for f := range frames {
+		if f.connection == 2 {
+			if told = append(told, f); len(told) == 2 {
+				break
+			}
+		}
+	}
+	asks, err := proto.ParseAsks(told[0].Body)
+	if told[0].Code != proto.OpRetake || err != nil || !slices.Equal(asks, proto.Asks{leases[2].ask}) {
+		t.Errorf("first: operation %d, %+v, %v", told[0].Code, asks, err)
+	}
+	budgets, err := proto.ParseBudgets(told[1].Body)
+	if told[1].Code != proto.OpUse || err != nil || !slices.Equal(budgets, proto.Budgets{limited}) {
+		t.Errorf("then: operation %d, %+v, %v", told[1].Code, budgets, err)
+	}
+}
+
+// Leases are renewed, all with one message and in good time, for as long as there are any.
+func TestRenewal(t *testing.T) {
+	const life = 60 * time.Millisecond
+	dir, frames, _ := grantingKeeper(t, life)
+	c, err := Open(t.Context(), Config{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_, a, _ := c.Ask(t.Context(), Key{1})
+	_, b, _ := c.Ask(t.Context(), Key{2})
+	for renewals := 0; renewals < 3; {
+		if f := <-frames; f.Code == proto.OpRenew {
+			renewals++
+		}
+	}
+	a.Release()
+	b.Release()
+	c.mu.Lock()
+	running := c.renewing
+	c.mu.Unlock()
+	if running || c.renewal.Stop() {
+		t.Error("the timer runs, and there is nothing to renew")
+	}
+}
+
+// What is posted while there is no connection goes out on the next, after what the client holds.
+func TestPostedWhileBroken(t *testing.T) {
+	dir, frames, end := grantingKeeper(t, time.Hour)
+	c, err := Open(t.Context(), Config{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	l, _ := c.current()
+	end <- true
+	<-l.down
+	b := Budget{Name: "b"}
+	c.Settle(b, 5)
+	c.Settle(b, 0)
+	c.Hold(b, time.Second)
+	c.Hold(b, -time.Second)
+	if _, err := c.Totals(t.Context()); err == nil { // which makes a connection; the reply is none
+		t.Error("a reply without counts")
+	}
+	var codes []byte
+	for f := range frames {
+		if codes = append(codes, f.Code); f.Code == proto.OpTotals {
+			break
+		}
+	}
+	if !slices.Equal(codes, []byte{proto.OpSettle, proto.OpHold, proto.OpTotals}) {
+		t.Errorf("operations %d", codes)
+	}
+}
