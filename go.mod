@@ -7,6 +7,7 @@ require (
 	github.com/dgraph-io/badger/v4 v4.9.6 // the shared cache; linked by gpt-cache alone
 	github.com/dlclark/regexp2 v1.11.5 // the tokenizers' own expressions, which look ahead; goes with part 3
 	github.com/godbus/dbus/v5 v5.2.2 // what is wrong with the keyring, which go-keyring does not say
+	github.com/klauspost/compress v1.18.0 // zstd of stored answers; Badger brings it along
 	github.com/peterbourgon/ff/v3 v3.4.0 // flags from the environment and the configuration
 	github.com/rivo/uniseg v0.4.7 // graphemes, words and sentences of Unicode
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3 // answers checked against a schema; every draft, no network
@@ -34,7 +35,6 @@ require (
 	github.com/go-logr/logr v1.4.3 // indirect
 	github.com/go-logr/stdr v1.2.2 // indirect
 	github.com/google/flatbuffers v25.2.10+incompatible // indirect
-	github.com/klauspost/compress v1.18.0 // indirect
 	github.com/munnerz/goautoneg v0.0.0-20191010083416-a7dc8b61c822 // indirect
 	github.com/pandatix/go-abnf v0.5.3 // indirect
 	github.com/tidwall/gjson v1.20.0 // indirect

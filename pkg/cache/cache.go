@@ -160,6 +160,10 @@ func (c *cache) ask(ctx context.Context, key [32]byte) (resp *llm.Response, rele
 		return nil, none
 	}
 	if release != nil {
+		if c.o.TTL == 0 { // those who wait for what is not stored would ask one after the other
+			release()
+			return nil, none
+		}
 		return nil, release
 	}
 	var stored struct {

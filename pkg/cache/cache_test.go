@@ -472,9 +472,16 @@ func TestWithoutAStore(t *testing.T) {
 	})
 }
 
-// A lifetime of nothing reads what there is, and stores nothing.
+// A lifetime of nothing reads what there is, and stores nothing. So it holds no lease either: what others wait for will
+// not come.
 func TestLifetimeOfNothing(t *testing.T) {
-	b := newBench(t, yes, func(o *Options) { o.TTL = 0 })
+	var b *bench
+	b = newBench(t, func(ctx context.Context, req *llm.Request) (*llm.Response, error) {
+		if asked, released := b.asked.Load(), b.store.released.Load(); asked != released {
+			t.Errorf("asked %d times, and %d leases were given back before", asked, released)
+		}
+		return yes(ctx, req)
+	}, func(o *Options) { o.TTL = 0 })
 	for range 2 {
 		b.Complete(t.Context(), request())
 	}

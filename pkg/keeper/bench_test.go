@@ -11,9 +11,10 @@ import (
 	"gptpipe/pkg/hub"
 )
 
-// Values of 2 KB, from 1 and from 64 callers of one client.
+// Values of 2 KB, from 1, 8 and 64 callers of one client.
 
 func BenchmarkGet1(b *testing.B)  { benchmark(b, 1, get) }
+func BenchmarkGet8(b *testing.B)  { benchmark(b, 8, get) }
 func BenchmarkGet64(b *testing.B) { benchmark(b, 64, get) }
 func BenchmarkPut1(b *testing.B)  { benchmark(b, 1, put) }
 func BenchmarkPut64(b *testing.B) { benchmark(b, 64, put) }
