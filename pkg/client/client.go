@@ -98,11 +98,12 @@ func New(sys *cli.System, drain *cli.Drain, flags *cli.Flags, f *Flags, jobs int
 		if c.hub != nil {
 			store = cache.Shared(c.hub)
 		}
+		hits := observe.CacheHits(sys.Name, p.params.Model)
 		c.Completer = cache.New(c.Completer, store, cache.Options{
 			Scope:   scope(f, p, organization, project),
 			TTL:     time.Duration(f.ttl),
 			Refresh: f.refresh,
-			Hit:     func() { c.counters.Add(observe.CacheHits(sys.Name, p.params.Model), 1) },
+			Hit:     func() { c.counters.Add(hits, 1) },
 			Broken:  func(err error) { sys.Log.Warnf("the cache has failed: %v; going on without it", err) },
 			Full:    func(err error) { sys.Log.Warnf("not every answer could be kept in the cache: %v", err) },
 		})

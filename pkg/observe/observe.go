@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,17 +24,45 @@ import (
 )
 
 // buckets are the upper bounds of gpt_response_time_seconds.
-var buckets = []float64{0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300}
+var buckets = [...]float64{0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300}
 
 // Counters are what one process has counted, by series. It is safe for
 // concurrent use.
 type Counters struct {
-	mu     sync.Mutex
-	values map[string]float64
+	mu       sync.Mutex
+	values   map[string]float64
+	outcomes map[outcome]float64
+	times    map[asker]*histogram
+}
+
+// An asker is a command and the model that it asks.
+type asker struct{ command, model string }
+
+// An outcome is how a request ended: an HTTP status, or the type of an error
+// without one.
+type outcome struct {
+	asker
+	status string
+}
+
+// A histogram is the times that answers took.
+type histogram struct {
+	counts [len(buckets) + 1]float64 // by the least bound that a time is within, if any
+	sum    float64                   // seconds
 }
 
 // NewCounters returns counters that have counted nothing.
-func NewCounters() *Counters { return &Counters{values: map[string]float64{}} }
+func NewCounters() *Counters {
+	c := new(Counters)
+	c.reset()
+	return c
+}
+
+func (c *Counters) reset() {
+	c.values = map[string]float64{}
+	c.outcomes = map[outcome]float64{}
+	c.times = map[asker]*histogram{}
+}
 
 // Add adds by to a series.
 func (c *Counters) Add(series string, by float64) {
@@ -42,13 +71,52 @@ func (c *Counters) Add(series string, by float64) {
 	c.values[series] += by
 }
 
+// request counts a request that ended.
+func (c *Counters) request(o outcome, took time.Duration) {
+	seconds := took.Seconds()
+	bucket, _ := slices.BinarySearch(buckets[:], seconds)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.outcomes[o]++
+	h := c.times[o.asker]
+	if h == nil {
+		h = new(histogram)
+		c.times[o.asker] = h
+	}
+	h.counts[bucket]++
+	h.sum += seconds
+}
+
 // Take returns what was counted since the last Take.
 func (c *Counters) Take() map[string]float64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	taken := c.values
-	c.values = map[string]float64{}
+	for o, n := range c.outcomes {
+		taken[Series("gpt_requests_total", "command", o.command, "model", o.model, "status", o.status)] += n
+	}
+	for a, h := range c.times {
+		h.series(a, taken)
+	}
+	c.reset()
 	return taken
+}
+
+// series adds a histogram's series, in which each bucket holds the smaller ones.
+func (h *histogram) series(a asker, to map[string]float64) {
+	const name = "gpt_response_time_seconds"
+	labels := []string{"command", a.command, "model", a.model}
+	total := 0.0
+	for i, n := range h.counts {
+		le := "+Inf"
+		if i < len(buckets) {
+			le = fmt.Sprint(buckets[i])
+		}
+		total += n
+		to[Series(name+"_bucket", append(labels[:len(labels):len(labels)], "le", le)...)] += total
+	}
+	to[Series(name+"_sum", labels...)] += h.sum
+	to[Series(name+"_count", labels...)] += total
 }
 
 // Series writes a name and its labels, given as name and value in turn, as
@@ -69,9 +137,9 @@ func Series(name string, labels ...string) string {
 	return b.String()
 }
 
-func escapeLabel(s string) string {
-	return strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(strings.ToValidUTF8(s, "\ufffd"))
-}
+var labelEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
+
+func escapeLabel(s string) string { return labelEscapes.Replace(strings.ToValidUTF8(s, "\ufffd")) }
 
 // CacheHits is the series of answers that came from the cache.
 func CacheHits(command, model string) string {
@@ -94,23 +162,7 @@ func Requests(next llm.Completer, c *Counters, command string) llm.Completer {
 		case err != nil:
 			return resp, err // not begun
 		}
-		c.Add(Series("gpt_requests_total", "command", command, "model", req.Model, "status", status), 1)
-		c.observe(time.Since(begin).Seconds(), "command", command, "model", req.Model)
+		c.request(outcome{asker{command, req.Model}, status}, time.Since(begin))
 		return resp, err
 	})
-}
-
-// observe adds a value to the histogram of response times.
-func (c *Counters) observe(seconds float64, labels ...string) {
-	const name = "gpt_response_time_seconds"
-	for _, le := range buckets {
-		by := 0.0
-		if seconds <= le {
-			by = 1
-		}
-		c.Add(Series(name+"_bucket", append(labels[:len(labels):len(labels)], "le", fmt.Sprint(le))...), by)
-	}
-	c.Add(Series(name+"_bucket", append(labels[:len(labels):len(labels)], "le", "+Inf")...), 1)
-	c.Add(Series(name+"_sum", labels...), seconds)
-	c.Add(Series(name+"_count", labels...), 1)
 }
