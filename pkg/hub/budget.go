@@ -17,19 +17,35 @@ type Sharing = proto.Sharing
 // A BudgetUse is a budget with the limits in force, its users and those who wait.
 type BudgetUse = proto.BudgetUse
 
-// Start waits until a request that will take about so many tokens may start. Connections that wait take turns. A
-// budget that nobody has set a limit for never waits.
-func (c *Client) Start(ctx context.Context, b Budget, tokens int) error {
+// Start waits until a request that will take about so many tokens may start, and says whether they were reserved, so
+// that they are to be settled. Connections that wait take turns.
+//
+// A budget that nobody has set a limit for never waits, and the keeper says so once: from then on Start asks it no more,
+// until it tells that this has changed.
+func (c *Client) Start(ctx context.Context, b Budget, tokens int) (reserved bool, err error) {
 	if !b.Valid() {
-		return permanent(fmt.Errorf("budget %q: a limit or the name cannot be taken", b.Name))
+		return false, permanent(fmt.Errorf("budget %q: a limit or the name cannot be taken", b.Name))
 	}
-	c.use(b)
+	if ctx.Err() != nil {
+		return false, context.Cause(ctx)
+	}
+	if c.use(b) {
+		return false, nil
+	}
 	s := proto.Start{ID: c.nextID(), Tokens: uint64(min(max(tokens, 0), proto.MaxTokens)), Budget: b}
-	reply, _, err := c.await(ctx, proto.OpStart, s.Append(nil), proto.OpForget)
+	reply, l, err := c.await(ctx, proto.OpStart, s.Append(nil), proto.OpForget)
 	if err != nil {
-		return err
+		return false, err
 	}
-	return refusal(reply)
+	if len(reply.Body) > 0 && reply.Code == proto.OK {
+		free, err := proto.ParseFree(reply.Body)
+		if err != nil {
+			return false, passing(err)
+		}
+		c.freed(l, free)
+		return false, nil
+	}
+	return true, refusal(reply)
 }
 
 // Settle tells that a request took so many tokens more, or, if negative, less than were reserved at Start. It never
@@ -51,13 +67,51 @@ func (c *Client) Hold(b Budget, d time.Duration) {
 	c.post(proto.OpHold, proto.Hold{Name: b.Name, For: d}.Append(nil))
 }
 
-// use notes the limits that this client asks for, to tell them to the next keeper.
-func (c *Client) use(b Budget) {
+// A freedom is what a keeper has said of a budget without limits.
+type freedom struct {
+	link    *link  // on which
+	free    bool   // starts need not be asked for
+	limited uint64 // the epoch before which that does not count
+}
+
+// use notes the limits that this client asks for, to tell them to the next keeper. It answers whether there are none
+// and a start need not be asked for.
+func (c *Client) use(b Budget) (free bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if b == (Budget{Name: b.Name}) {
-		delete(c.budgets, b.Name)
-	} else {
+	if b != (Budget{Name: b.Name}) {
 		c.budgets[b.Name] = b
+		return false
 	}
+	delete(c.budgets, b.Name)
+	f := c.free[b.Name]
+	return f.free && f.link == c.link && !c.link.broken()
+}
+
+// freed notes what the reply to a Start said.
+func (c *Client) freed(l *link, f proto.Free) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if old := c.free[f.Name]; old.link != l || f.Epoch >= old.limited {
+		c.free[f.Name] = freedom{link: l, free: true}
+	}
+}
+
+// told takes what a keeper says unasked. The end of a freedom may overtake its beginning.
+func (c *Client) told(l *link, frame proto.Frame) {
+	if frame.Code != proto.Limited {
+		return
+	}
+	f, err := proto.ParseFree(frame.Body)
+	if err != nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.free[f.Name] = freedom{link: l, limited: f.Epoch}
+	b, ok := c.budgets[f.Name]
+	if !ok {
+		b.Name = f.Name
+	}
+	l.post(proto.OpUse, proto.Budgets{b}.Append(nil))
 }

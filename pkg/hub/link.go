@@ -17,7 +17,8 @@ import (
 // reply to the caller whose id it carries.
 type link struct {
 	conn   net.Conn
-	notice string // what the keeper has to tell the user
+	notice string                   // what the keeper has to tell the user
+	told   func(*link, proto.Frame) // takes what comes unasked
 	out    chan proto.Frame
 	down   chan struct{} // closed once the link is of no more use
 
@@ -29,7 +30,7 @@ type link struct {
 
 // dial connects to the keeper of a cache folder, if there is one. A permanent error says that there is one, and that
 // it will not do; one that is ErrVersion and not permanent, that it can be replaced.
-func dial(ctx context.Context, dir string, session [16]byte) (*link, error) {
+func dial(ctx context.Context, dir string, session [16]byte, told func(*link, proto.Frame)) (*link, error) {
 	conn, r, hello, err := reach(ctx, dir, session)
 	if err == nil {
 		err = compare(hello)
@@ -46,6 +47,7 @@ func dial(ctx context.Context, dir string, session [16]byte) (*link, error) {
 	l := &link{
 		conn:    conn,
 		notice:  hello.Notice,
+		told:    told,
 		out:     make(chan proto.Frame, 64),
 		down:    make(chan struct{}),
 		waiting: make(map[uint64]chan<- proto.Frame),
@@ -125,8 +127,11 @@ func (l *link) read(r *bufio.Reader) {
 		reply := l.waiting[f.ID]
 		delete(l.waiting, f.ID)
 		l.mu.Unlock()
-		if reply != nil {
+		switch {
+		case reply != nil:
 			reply <- f // has room for the one reply
+		case f.ID == 0:
+			l.told(l, f)
 		}
 	}
 }

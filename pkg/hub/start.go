@@ -21,7 +21,7 @@ func (c *Client) connect(ctx context.Context) (*link, error) {
 	defer cancel()
 	crashes := 0
 	for wait := time.Millisecond; ; wait = min(2*wait, 50*time.Millisecond) {
-		l, err := dial(ctx, c.dir, c.session)
+		l, err := dial(ctx, c.dir, c.session, c.told)
 		switch {
 		case err == nil || isPermanent(err) || errors.Is(err, ErrSilent):
 			return l, err
@@ -65,7 +65,7 @@ func (c *Client) start(ctx context.Context) (*link, error) {
 	}
 	defer lock.Unlock()
 	// The one who held the lock before may have started it.
-	l, err := dial(ctx, c.dir, c.session)
+	l, err := dial(ctx, c.dir, c.session, c.told)
 	if err == nil || isPermanent(err) {
 		return l, err
 	}
@@ -86,7 +86,7 @@ func (c *Client) start(ctx context.Context) (*link, error) {
 		if err := pause(ctx, 4*time.Millisecond); err != nil {
 			return nil, err
 		}
-		l, err := dial(ctx, c.dir, c.session)
+		l, err := dial(ctx, c.dir, c.session, c.told)
 		if err == nil || isPermanent(err) {
 			return l, err
 		}

@@ -23,10 +23,11 @@ type sharing struct {
 	lastID     uint64
 	held       map[uint64]Key    // leases
 	budgets    map[string]Budget // that have a limit
-	waits      int               // calls of await
-	posted     bool              // something that nobody has waited for
-	unsent     []proto.Frame     // the same, while there was no connection
-	renewing   bool              // the timer runs
+	free       map[string]freedom
+	waits      int           // calls of await
+	posted     bool          // something that nobody has waited for
+	unsent     []proto.Frame // the same, while there was no connection
+	renewing   bool          // the timer runs
 	renewEvery time.Duration
 	renewal    *time.Timer
 }
@@ -34,6 +35,7 @@ type sharing struct {
 func (c *Client) share() {
 	c.held = make(map[uint64]Key)
 	c.budgets = make(map[string]Budget)
+	c.free = make(map[string]freedom)
 	c.renewEvery = renewEvery
 	c.renewal = time.AfterFunc(time.Hour, c.renew)
 	c.renewal.Stop()

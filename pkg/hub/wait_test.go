@@ -61,7 +61,7 @@ func TestHeldThingsAreToldFirst(t *testing.T) {
 	}
 	limited, free := Budget{Name: "limited", PerSecond: 5}, Budget{Name: "free"}
 	for _, b := range []Budget{limited, free} {
-		if err := c.Start(t.Context(), b, 0); err != nil {
+		if _, err := c.Start(t.Context(), b, 0); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -143,4 +143,62 @@ func TestPostedWhileBroken(t *testing.T) {
 	if !slices.Equal(codes, []byte{proto.OpSettle, proto.OpHold, proto.OpTotals}) {
 		t.Errorf("operations %d", codes)
 	}
+}
+
+// A keeper that says that starts need not be asked for is not asked, until it says otherwise; and that may overtake what
+// it said before.
+func TestStartsThatNeedNotBeAskedFor(t *testing.T) {
+	const name = "b"
+	asked, heard := make(chan net.Conn), make(chan bool)
+	dir := fakeKeeper(t, helloBody, func(r *bufio.Reader, conn net.Conn) {
+		epoch := uint64(0)
+		for {
+			f, err := proto.Read(r, proto.MaxFrame)
+			if err != nil {
+				return
+			}
+			switch f.Code {
+			case proto.OpStart:
+				if epoch++; epoch == 2 { // overtaken by its own end
+					write(conn, proto.Frame{Code: proto.Limited, Body: proto.Free{Epoch: 3, Name: name}.Append(nil)})
+				}
+				write(conn, proto.Frame{Code: proto.OK, ID: f.ID, Body: proto.Free{Epoch: epoch, Name: name}.Append(nil)})
+				asked <- conn
+			case proto.OpUse:
+				heard <- true
+			}
+		}
+	})
+	c, err := Open(t.Context(), Config{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	start := func(b Budget) {
+		t.Helper()
+		if reserved, err := c.Start(t.Context(), b, 10); reserved || err != nil {
+			t.Error(reserved, err)
+		}
+	}
+	ask := func(b Budget) (conn net.Conn) {
+		t.Helper()
+		done := make(chan bool)
+		go func() { start(b); close(done) }()
+		conn = <-asked
+		<-done
+		return conn
+	}
+	b := Budget{Name: name}
+	conn := ask(b)
+	start(b)
+	start(b)
+	ask(Budget{Name: "another"})
+	<-heard // the second reply was for the other budget, and so was not overtaken
+	ask(b)
+	start(b)
+	write(conn, proto.Frame{Code: proto.Limited, Body: proto.Free{Epoch: 9, Name: name}.Append(nil)})
+	<-heard
+	ask(b)
+	ask(b)
+	ask(Budget{Name: name, PerSecond: 5})
 }

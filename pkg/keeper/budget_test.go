@@ -99,7 +99,7 @@ func TestLateComer(t *testing.T) {
 	defer cancel()
 	for range 1000 {
 		wg.Go(func() {
-			if clients[0].Start(ctx, b, 0) == nil {
+			if _, err := clients[0].Start(ctx, b, 0); err == nil {
 				started.Add(1)
 			}
 		})
@@ -107,7 +107,7 @@ func TestLateComer(t *testing.T) {
 	until(t, dir, "many wait", budget(func(u use) bool { return u.Waiting+uint64(started.Load()) >= 990 && started.Load() > 0 }))
 	for range 3 {
 		before := started.Load()
-		if err := clients[1].Start(ctx, hub.Budget{Name: "b"}, 0); err != nil {
+		if _, err := clients[1].Start(ctx, hub.Budget{Name: "b"}, 0); err != nil {
 			t.Fatal(err)
 		}
 		if n := started.Load() - before; n > 3 {
@@ -145,7 +145,7 @@ func TestStrictestLimit(t *testing.T) {
 		until(t, dir, "limits in force", budget(func(u use) bool { return u.Budget == want && u.Users == users }))
 	}
 	for i, b := range []hub.Budget{{Name: "b"}, {Name: "b", PerSecond: 1000, PerMinute: 600}, {Name: "b", PerSecond: 500}} {
-		if err := clients[i].Start(ctx, b, 0); err != nil {
+		if _, err := clients[i].Start(ctx, b, 0); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -154,12 +154,12 @@ func TestStrictestLimit(t *testing.T) {
 	inForce(2, hub.Budget{PerSecond: 500, PerMinute: 600}) // the one without limits has nothing to tell a new keeper
 	clients[2].Close()
 	inForce(1, hub.Budget{PerSecond: 1000, PerMinute: 600})
-	if err := clients[1].Start(ctx, hub.Budget{Name: "b", TokensPerMinute: 9}, 0); err != nil {
+	if _, err := clients[1].Start(ctx, hub.Budget{Name: "b", TokensPerMinute: 9}, 0); err != nil {
 		t.Fatal(err)
 	}
 	inForce(1, hub.Budget{TokensPerMinute: 9})
 	clients[1].Close()
-	if err := clients[0].Start(ctx, hub.Budget{Name: "b"}, 1000); err != nil {
+	if _, err := clients[0].Start(ctx, hub.Budget{Name: "b"}, 1000); err != nil {
 		t.Fatal(err)
 	}
 	inForce(1, hub.Budget{})
@@ -170,10 +170,10 @@ func TestTokensAcrossKeepers(t *testing.T) {
 	dir := t.TempDir()
 	clients := openAll(t, dir, 2)
 	b := hub.Budget{Name: "b", TokensPerMinute: 60_000}
-	if err := clients[0].Start(t.Context(), b, 100); err != nil {
+	if _, err := clients[0].Start(t.Context(), b, 100); err != nil {
 		t.Fatal(err)
 	}
-	if err := clients[1].Start(t.Context(), b, 100); err != nil {
+	if _, err := clients[1].Start(t.Context(), b, 100); err != nil {
 		t.Fatal(err)
 	}
 	clients[0].Settle(b, 60_000)
@@ -185,7 +185,7 @@ func TestTokensAcrossKeepers(t *testing.T) {
 		until(t, dir, "both are there", budget(func(u use) bool { return u.Users == 2 }))
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
-		if err := clients[1].Start(ctx, b, 30_000); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := clients[1].Start(ctx, b, 30_000); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("started in debt: %v", err)
 		}
 		until(t, dir, "nobody waits", budget(func(u use) bool { return u.Waiting == 0 }))
@@ -199,7 +199,7 @@ func TestTokensAcrossKeepers(t *testing.T) {
 	if _, err := clients[0].Stats(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := clients[1].Start(t.Context(), b, 100); err != nil {
+	if _, err := clients[1].Start(t.Context(), b, 100); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -209,7 +209,7 @@ func TestHold(t *testing.T) {
 	dir := t.TempDir()
 	clients := openAll(t, dir, 2)
 	b := hub.Budget{Name: "b", PerSecond: 1000}
-	if err := clients[0].Start(t.Context(), b, 0); err != nil {
+	if _, err := clients[0].Start(t.Context(), b, 0); err != nil {
 		t.Fatal(err)
 	}
 	const d = 400 * time.Millisecond
@@ -220,9 +220,66 @@ func TestHold(t *testing.T) {
 		t.Fatal(err)
 	}
 	kill(t, dir)
-	if err := clients[1].Start(t.Context(), b, 0); err != nil || time.Since(begin) < d {
+	if _, err := clients[1].Start(t.Context(), b, 0); err != nil || time.Since(begin) < d {
 		t.Errorf("started after %v, %v", time.Since(begin), err)
 	}
+}
+
+// Who has no limit does not ask, until another comes who has one: from that one's first start on, all starts keep to it.
+// When that one has left, all is as before.
+func TestLimitForThoseWhoNeedNotAsk(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	clients := openAll(t, dir, 3)
+	free := hub.Budget{Name: "b"}
+	ctx, cancel := context.WithCancel(t.Context())
+	var mu sync.Mutex
+	var starts []int64
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	for _, c := range clients[:2] {
+		for range 4 {
+			wg.Go(func() {
+				for {
+					if _, err := c.Start(ctx, free, 0); err != nil {
+						return
+					}
+					mu.Lock()
+					starts = append(starts, time.Now().UnixNano())
+					mu.Unlock()
+				}
+			})
+		}
+	}
+	unlimited := func() {
+		t.Helper()
+		mu.Lock()
+		starts = nil
+		mu.Unlock()
+		until(t, dir, "starts without limit", func(hub.Stats) bool {
+			mu.Lock()
+			defer mu.Unlock()
+			return len(starts) > 10_000
+		})
+	}
+	unlimited()
+	const rate = 20
+	if _, err := clients[2].Start(ctx, hub.Budget{Name: "b", PerSecond: rate}, 0); err != nil {
+		t.Fatal(err)
+	}
+	mu.Lock()
+	starts = starts[:0]
+	mu.Unlock()
+	time.Sleep(1500 * time.Millisecond)
+	mu.Lock()
+	limited := slices.Sorted(slices.Values(starts))
+	mu.Unlock()
+	if most := mostInASecond(limited); most > rate+1 || most < 2 {
+		t.Errorf("%d starts in one second", most)
+	}
+	clients[2].Close()
+	unlimited()
 }
 
 func BenchmarkStart1(b *testing.B)  { benchmark(b, 1, start) }
@@ -232,7 +289,7 @@ func BenchmarkAsk64(b *testing.B)   { benchmark(b, 64, askAndPut) }
 
 // start is paced, so high that only the work for it counts.
 func start(b *testing.B, c *hub.Client, n uint64, value []byte) {
-	if err := c.Start(b.Context(), hub.Budget{Name: "b", PerSecond: 1e9, TokensPerMinute: 1e12}, 100); err != nil {
+	if _, err := c.Start(b.Context(), hub.Budget{Name: "b", PerSecond: 1e9, TokensPerMinute: 1e12}, 100); err != nil {
 		b.Error(err)
 	}
 }

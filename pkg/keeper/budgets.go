@@ -14,7 +14,8 @@ import (
 const (
 	remembered = 24 * time.Hour // how long a budget without users is
 	maxBudgets = 4096
-	maxHold    = time.Hour // that a server may ask for
+	maxHold    = time.Hour              // that a server may ask for
+	recallTime = 100 * time.Millisecond // for those who were free to say that they heard
 )
 
 var errBudgets = errors.New("too many budgets")
@@ -24,6 +25,9 @@ var errBudgets = errors.New("too many budgets")
 //
 // Connections take turns: each has a line of requests, and when a start is due the first line gives its first request
 // and goes to the end. So one that comes alone waits for one start of each of the others at most.
+//
+// While a budget has no limits, those who ask for a start are told that they need not ask: they are free. When it gets a
+// limit they are told that too, and before anything else starts each has said that it heard, or some time has passed.
 //
 // The state of a budget with limits is in the ledger at each start, before it is answered, so that the next keeper
 // goes on from there however this one ends.
@@ -44,6 +48,11 @@ type budget struct {
 	lines  []*line     // those with requests, in the order of their turns
 	used   time.Time   // when it was last
 	timer  *time.Timer // runs while requests wait
+
+	epoch    uint64             // how often those who were free have been told that they are not
+	free     map[*peer]struct{} // those who start without asking
+	recalled map[*peer]struct{} // those who were, and have not said that they heard
+	until    time.Time          // when they are waited for no more
 }
 
 type line struct {
@@ -84,8 +93,15 @@ func (s *budgets) start(r *request) {
 func (s *budgets) use(p *peer, list proto.Budgets) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, b := range list {
-		s.join(p, b)
+	for _, want := range list {
+		b := s.join(p, want)
+		if b == nil {
+			continue
+		}
+		if _, ok := b.recalled[p]; ok {
+			delete(b.recalled, p)
+			s.dispatch(b)
+		}
 	}
 }
 
@@ -116,7 +132,13 @@ func (s *budgets) add(name string) *budget {
 	if len(s.byName) >= maxBudgets {
 		return nil
 	}
-	b := &budget{name: name, users: make(map[*peer]pace.Limits), used: now}
+	b := &budget{
+		name:     name,
+		users:    make(map[*peer]pace.Limits),
+		used:     now,
+		free:     make(map[*peer]struct{}),
+		recalled: make(map[*peer]struct{}),
+	}
 	b.timer = time.AfterFunc(time.Hour, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -146,8 +168,23 @@ func (s *budgets) limit(b *budget) {
 		b.limits = strictest
 		b.Limit(strictest, time.Now())
 		s.ledger.write(b)
+		b.recall()
 		s.dispatch(b)
 	}
+}
+
+// recall tells those who are free that they are not.
+func (b *budget) recall() {
+	if len(b.free) == 0 {
+		return
+	}
+	b.epoch++
+	b.until = time.Now().Add(recallTime)
+	for p := range b.free {
+		b.recalled[p] = struct{}{}
+		p.tell(proto.Limited, proto.Free{Epoch: b.epoch, Name: b.name}.Append(nil))
+	}
+	clear(b.free)
 }
 
 func stricter(a, b float64) float64 {
@@ -162,11 +199,21 @@ func (s *budgets) dispatch(b *budget) {
 	b.timer.Stop()
 	for !s.closed && len(b.lines) > 0 {
 		now := time.Now()
-		if d := max(b.Due(now).Sub(now), b.Debt(now)); d > 0 {
+		d := max(b.Due(now).Sub(now), b.Debt(now))
+		if len(b.recalled) > 0 {
+			d = max(d, b.until.Sub(now))
+		}
+		if d > 0 {
 			b.timer.Reset(d)
 			return
 		}
+		clear(b.recalled)
 		r := b.turn()
+		if b.limits == (pace.Limits{}) {
+			b.free[r.peer] = struct{}{}
+			r.peer.reply(proto.OK, r.frame, proto.Free{Epoch: b.epoch, Name: b.name}.Append(nil))
+			continue
+		}
 		b.Start(now)
 		b.Withdraw(now, int(r.Tokens))
 		s.ledger.write(b)
@@ -228,6 +275,7 @@ func (s *budgets) hold(m proto.Hold) {
 	defer s.mu.Unlock()
 	if b := s.byName[m.Name]; b != nil && m.For > 0 {
 		b.Hold(time.Now().Add(min(m.For, maxHold)))
+		b.recall()
 		s.ledger.write(b)
 		s.dispatch(b)
 	}
@@ -242,6 +290,8 @@ func (s *budgets) drop(p *peer) {
 			continue
 		}
 		delete(b.users, p)
+		delete(b.free, p)
+		delete(b.recalled, p)
 		b.used = time.Now()
 		b.remove(func(r *request) bool { return r.peer == p })
 		s.limit(b)

@@ -41,6 +41,11 @@ func (p *peer) reply(code byte, frame uint64, body []byte) {
 	})
 }
 
+// tell says something unasked, and does not wait either.
+func (p *peer) tell(code byte, body []byte) {
+	p.late.Go(func() { p.replies <- proto.Frame{Code: code, Body: body} })
+}
+
 // forget ends what a connection waits for and holds. All of its other requests have been answered.
 func (k *keeper) forget(p *peer) {
 	k.leases.drop(p)

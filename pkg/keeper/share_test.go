@@ -83,7 +83,7 @@ func starter(args []string) int {
 	for range jobs {
 		wg.Go(func() {
 			for {
-				err := c.Start(ctx, hub.Budget{Name: "b", PerSecond: rps}, 0)
+				_, err := c.Start(ctx, hub.Budget{Name: "b", PerSecond: rps}, 0)
 				now := time.Now().UnixNano()
 				if ctx.Err() != nil {
 					return

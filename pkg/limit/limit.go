@@ -35,8 +35,9 @@ const (
 // A Pacer lets requests start. It is safe for concurrent use.
 type Pacer interface {
 	// Start waits until a request that will take about so many tokens may
-	// start. Its error is the cause of ctx.
-	Start(ctx context.Context, tokens int) error
+	// start, and reports whether these were reserved: only then they are to be
+	// settled. Its error is the cause of ctx.
+	Start(ctx context.Context, tokens int) (reserved bool, err error)
 	// Settle tells that a request took so many tokens more, or if negative
 	// less, than was said at its start.
 	Settle(tokens int)
@@ -60,18 +61,20 @@ type limiter struct {
 
 func (l *limiter) Complete(ctx context.Context, req *llm.Request) (*llm.Response, error) {
 	estimate := l.estimate(req)
-	if err := l.pacer.Start(ctx, estimate); err != nil {
+	reserved, err := l.pacer.Start(ctx, estimate)
+	if err != nil {
 		return nil, err
 	}
 	resp, err := l.next.Complete(ctx, req)
 	var e *llm.Error
+	if errors.As(err, &e) && e.HasWait {
+		l.pacer.Hold(min(e.Wait, maxHold))
+	}
 	switch {
+	case !reserved:
 	case resp != nil:
 		l.settle(estimate, req, resp)
-	case errors.As(err, &e):
-		if e.HasWait {
-			l.pacer.Hold(min(e.Wait, maxHold))
-		}
+	case e != nil:
 		l.pacer.Settle(-estimate) // a request that failed used no tokens
 	}
 	return resp, err

@@ -17,6 +17,7 @@ func Local(limits pace.Limits) Pacer {
 		account: pace.New(),
 	}
 	l.account.Limit(limits, time.Now())
+	l.reserves = limits.TokensPerMinute > 0
 	return l
 }
 
@@ -24,25 +25,27 @@ type local struct {
 	head    chan struct{} // holds a token while a request is at the head of the line
 	earlier chan struct{} // holds a token when the head may start earlier than it thought
 
+	reserves bool // tokens
+
 	mu      sync.Mutex // guards account
 	account *pace.Account
 }
 
 // Start implements Pacer.
-func (l *local) Start(ctx context.Context, tokens int) error {
+func (l *local) Start(ctx context.Context, tokens int) (reserved bool, err error) {
 	if ctx.Err() != nil {
-		return context.Cause(ctx)
+		return false, context.Cause(ctx)
 	}
 	select {
 	case l.head <- struct{}{}:
 		defer func() { <-l.head }()
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return false, context.Cause(ctx)
 	}
 	for {
 		wait := l.start(time.Now(), tokens)
 		if wait <= 0 {
-			return nil
+			return l.reserves, nil
 		}
 		t := time.NewTimer(wait)
 		select {
@@ -51,7 +54,7 @@ func (l *local) Start(ctx context.Context, tokens int) error {
 			t.Stop()
 		case <-ctx.Done():
 			t.Stop()
-			return context.Cause(ctx)
+			return false, context.Cause(ctx)
 		}
 	}
 }

@@ -26,14 +26,14 @@ type shared struct {
 }
 
 // Start implements Pacer.
-func (s *shared) Start(ctx context.Context, tokens int) error {
+func (s *shared) Start(ctx context.Context, tokens int) (reserved bool, err error) {
 	if !s.broken.Load() {
-		err := s.hub.Start(ctx, s.budget, tokens)
+		reserved, err := s.hub.Start(ctx, s.budget, tokens)
 		switch {
 		case err == nil:
-			return nil
+			return reserved, nil
 		case ctx.Err() != nil:
-			return context.Cause(ctx)
+			return false, context.Cause(ctx)
 		}
 		if s.broken.CompareAndSwap(false, true) {
 			s.told(err)

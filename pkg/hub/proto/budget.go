@@ -15,6 +15,11 @@ const (
 	OpUse                     // body: Budgets; makes the connection a user of them
 )
 
+// Limited is the status of what a keeper tells unasked, in a frame without an id: a budget of which it had said that
+// starts need not be asked for, because it was Free, is so no more. The body is the Free, of which the epoch is the
+// first that counts again. The client answers by OpUse of the budget, and asks again for each start.
+const Limited byte = 17
+
 // The bounds of budgets.
 const (
 	MaxName   = 4 << 10 // bytes of a budget's name
@@ -94,6 +99,22 @@ func ParseStart(b []byte) (Start, error) {
 		return s, ErrMessage
 	}
 	return s, d.err()
+}
+
+// Free is the body of the reply to a Start, if nothing is in the way of any start of its budget: until the client hears
+// that it is Limited, from the same epoch on, it may start others without asking. Else there is no body.
+type Free struct {
+	Epoch uint64 // how often the budget has been limited
+	Name  string
+}
+
+func (f Free) Append(b []byte) []byte { return appendString(appendUint64(b, f.Epoch), f.Name) }
+
+// ParseFree reads a Free.
+func ParseFree(b []byte) (Free, error) {
+	d := decoder{b: b}
+	f := Free{Epoch: d.uint64(), Name: d.string()}
+	return f, d.err()
 }
 
 // Settle corrects the tokens that a Start reserved, once it is known what the request took.
