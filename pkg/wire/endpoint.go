@@ -88,11 +88,21 @@ func (e Endpoint) Local() bool {
 	return host == "localhost" || strings.HasSuffix(host, ".localhost") // RFC 6761
 }
 
+// dialer makes the connections of a transport; if the endpoint is a socket, they all go there.
+func (e Endpoint) dialer() func(ctx context.Context, network, addr string) (net.Conn, error) {
+	d := &net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}
+	if e.socket == "" {
+		return d.DialContext
+	}
+	return func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return d.DialContext(ctx, "unix", e.socket)
+	}
+}
+
 func (e Endpoint) transport(jobs int) *http.Transport {
-	dialer := &net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}
 	t := &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
-		DialContext:         dialer.DialContext,
+		DialContext:         e.dialer(),
 		ForceAttemptHTTP2:   true,
 		MaxIdleConns:        jobs,
 		MaxIdleConnsPerHost: jobs,
@@ -106,10 +116,19 @@ func (e Endpoint) transport(jobs int) *http.Transport {
 	if e.Local() {
 		t.Proxy = nil // the way there is not to leave this machine
 	}
-	if e.socket != "" {
-		t.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return dialer.DialContext(ctx, "unix", e.socket)
-		}
-	}
 	return t
+}
+
+// direct reports whether the endpoint is spoken to in plain HTTP/1.1 without a
+// proxy between.
+func (e Endpoint) direct() bool {
+	if e.tls || e.Local() {
+		return !e.tls
+	}
+	u, err := url.Parse(e.root)
+	if err != nil {
+		return false
+	}
+	proxy, err := http.ProxyFromEnvironment(&http.Request{URL: u})
+	return proxy == nil && err == nil
 }

@@ -32,6 +32,42 @@ func withFaults(t *testing.T, script string) *standin.Server {
 	return start(t, standin.Config{Faults: faults})
 }
 
+// overNetHTTP has everything go through net/http.
+var overNetHTTP bool
+
+// The servers of these tests speak plain HTTP, so that package http1 speaks to them where it can. What is seen there is
+// to be seen of net/http as well, which speaks to most servers in the world.
+func TestOverNetHTTP(t *testing.T) {
+	overNetHTTP = true
+	defer func() { overNetHTTP = false }()
+	for name, test := range map[string]func(*testing.T){
+		"StatusFaults":                 TestStatusFaults,
+		"RetryAfterDate":               TestRetryAfterDate,
+		"SpoiltAnswers":                TestSpoiltAnswers,
+		"AnswersThatAreFailures":       TestAnswersThatAreFailures,
+		"HarmlessFaults":               TestHarmlessFaults,
+		"TrailingGarbage":              TestTrailingGarbage,
+		"Reset":                        TestReset,
+		"NobodyListens":                TestNobodyListens,
+		"HangEndsInTimeout":            TestHangEndsInTimeout,
+		"DripEndsInTimeout":            TestDripEndsInTimeout,
+		"HugeAnswerIsCutOff":           TestHugeAnswerIsCutOff,
+		"RedirectIsNotFollowed":        TestRedirectIsNotFollowed,
+		"KeepAlive":                    TestKeepAlive,
+		"KeepAliveAfterErrors":         TestKeepAliveAfterErrors,
+		"UnixSocket":                   TestUnixSocket,
+		"SoftStopTakesTheAnswerIn":     TestSoftStopTakesTheAnswerIn,
+		"EndOfLifetimeCutsTheAttempt":  TestEndOfLifetimeCutsTheAttempt,
+		"NothingIsBegunAfterASoftStop": TestNothingIsBegunAfterASoftStop,
+		"HeaderIsSharedAndUnchanged":   TestHeaderIsSharedAndUnchanged,
+		"KeyHeader":                    TestKeyHeader,
+		"BodyIsTheSameOnARetry":        TestBodyIsTheSameOnARetry,
+		"OtherServers":                 TestOtherServers,
+	} {
+		t.Run(name, test)
+	}
+}
+
 // newClient makes a client of a base URL; change, if not nil, has the last word
 // on its options.
 func newClient(t *testing.T, base string, change func(*Options)) *Client {
@@ -45,6 +81,9 @@ func newClient(t *testing.T, base string, change func(*Options)) *Client {
 		change(&o)
 	}
 	c := NewClient(o)
+	if overNetHTTP {
+		c.plain = nil
+	}
 	t.Cleanup(c.transport.CloseIdleConnections)
 	return c
 }

@@ -6,20 +6,28 @@
 // failure what kind it is, whether another attempt may help, and how long the
 // server asked to wait. It never follows a redirect, for that would carry the
 // key to another place.
+//
+// Whole answers from a plain HTTP server are fetched by package http1, which
+// costs half of what net/http does; everything else goes through net/http: TLS
+// and HTTP/2, proxies, streams, large bodies.
 package wire
 
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/url"
 	"time"
 
+	"gptpipe/pkg/http1"
 	"gptpipe/pkg/llm"
 )
 
@@ -49,6 +57,7 @@ type Client struct {
 	url       string
 	header    http.Header // shared by all requests, so that the key has one copy
 	transport *http.Transport
+	plain     *http1.Client // nil: the endpoint is not one for it
 	timeout   time.Duration
 	lifetime  context.Context
 	maxAnswer int64
@@ -82,7 +91,26 @@ func NewClient(o Options) *Client {
 	if o.Project != "" {
 		c.header["Openai-Project"] = []string{o.Project}
 	}
+	if o.Endpoint.direct() {
+		c.plain = c.newPlain(o)
+	}
 	return c
+}
+
+func (c *Client) newPlain(o Options) *http1.Client {
+	u, err := url.Parse(c.url)
+	if err != nil {
+		return nil
+	}
+	port := cmp.Or(u.Port(), "80")
+	addr := net.JoinHostPort(u.Hostname(), port)
+	return http1.New(http1.Options{
+		Dial:     func(ctx context.Context) (net.Conn, error) { return c.transport.DialContext(ctx, "tcp", addr) },
+		Host:     u.Host,
+		Path:     u.RequestURI(),
+		Header:   c.header,
+		Lifetime: o.Lifetime,
+	})
 }
 
 // Complete makes one attempt. Its errors are *llm.Error, or the cause of ctx
@@ -92,15 +120,18 @@ func (c *Client) Complete(ctx context.Context, req *llm.Request) (*llm.Response,
 		return nil, context.Cause(ctx)
 	}
 	begin := time.Now()
-	attempt, cancel := context.WithTimeout(c.lifetime, c.timeout)
-	defer cancel()
-
 	emitted := false
-	one := *req
-	if req.OnDelta != nil {
-		one.OnDelta = func(text string) { emitted = true; req.OnDelta(text) }
+	var resp *llm.Response
+	var err error
+	if c.plain != nil && req.OnDelta == nil && len(req.Body) <= http1.MaxBody {
+		resp, err = c.post(req.Body, begin.Add(c.timeout))
+	} else {
+		one := *req
+		if req.OnDelta != nil {
+			one.OnDelta = func(text string) { emitted = true; req.OnDelta(text) }
+		}
+		resp, err = c.roundTrip(&one)
 	}
-	resp, err := c.roundTrip(attempt, &one)
 	var e *llm.Error
 	switch {
 	case err == nil:
@@ -120,7 +151,41 @@ func (c *Client) Complete(ctx context.Context, req *llm.Request) (*llm.Response,
 	return nil, e
 }
 
-func (c *Client) roundTrip(ctx context.Context, req *llm.Request) (*llm.Response, error) {
+// post fetches a whole answer.
+func (c *Client) post(body []byte, deadline time.Time) (*llm.Response, error) {
+	a, err := c.plain.Post(body, deadline, c.maxAnswer)
+	if a == nil {
+		return nil, err
+	}
+	return c.whole(a.Status, a.Header, a.Body, err)
+}
+
+// whole reads an answer that is no stream; err is why its body broke off.
+func (c *Client) whole(status int, header http.Header, body []byte, err error) (*llm.Response, error) {
+	body = bytes.TrimPrefix(body, []byte("\ufeff"))
+	switch {
+	case status/100 != 2: // which says more than a body that breaks off
+		return nil, httpError(status, header, body)
+	case errors.Is(err, http1.ErrTooLarge), errors.As(err, new(*http.MaxBytesError)):
+		return nil, tooLarge(status, c.maxAnswer)
+	case err != nil:
+		return nil, err
+	}
+	resp, err := c.format.read(body)
+	if err == nil {
+		resp.RequestID = requestID(header)
+	}
+	return resp, err
+}
+
+func tooLarge(status int, limit int64) error {
+	return &llm.Error{Type: llm.BadResponse, Status: status, Message: fmt.Sprintf("the answer is larger than %d MiB", limit>>20)}
+}
+
+// roundTrip fetches an answer through net/http, as a stream if one is wanted.
+func (c *Client) roundTrip(req *llm.Request) (*llm.Response, error) {
+	ctx, cancel := context.WithTimeout(c.lifetime, c.timeout)
+	defer cancel()
 	body := req.Body
 	if req.OnDelta != nil {
 		body = c.format.streaming(body)
@@ -139,32 +204,23 @@ func (c *Client) roundTrip(ctx context.Context, req *llm.Request) (*llm.Response
 	answer.Body = http.MaxBytesReader(nil, answer.Body, c.maxAnswer)
 
 	resp, err := c.read(answer, req.OnDelta)
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		return nil, &llm.Error{Type: llm.BadResponse, Status: answer.StatusCode, Message: fmt.Sprintf("the answer is larger than %d MiB", tooLarge.Limit>>20)}
+	if errors.As(err, new(*http.MaxBytesError)) {
+		return nil, tooLarge(answer.StatusCode, c.maxAnswer)
 	}
-	if err != nil {
-		return nil, err
-	}
-	resp.RequestID = requestID(answer.Header)
-	return resp, nil
+	return resp, err
 }
 
 func (c *Client) read(answer *http.Response, onDelta func(string)) (*llm.Response, error) {
 	in := bufio.NewReader(answer.Body)
-	success := answer.StatusCode/100 == 2
-	if success && onDelta != nil && !beginsObject(in) {
-		return c.format.readStream(in, onDelta)
+	if answer.StatusCode/100 == 2 && onDelta != nil && !beginsObject(in) {
+		resp, err := c.format.readStream(in, onDelta)
+		if err == nil {
+			resp.RequestID = requestID(answer.Header)
+		}
+		return resp, err
 	}
 	body, err := io.ReadAll(in)
-	body = bytes.TrimPrefix(body, []byte("\ufeff"))
-	switch {
-	case !success: // which says more than a body that breaks off
-		return nil, httpError(answer.StatusCode, answer.Header, body)
-	case err != nil:
-		return nil, err
-	}
-	resp, err := c.format.read(body)
+	resp, err := c.whole(answer.StatusCode, answer.Header, body, err)
 	if err == nil && onDelta != nil {
 		onDelta(resp.Text) // a server that does not stream
 	}
