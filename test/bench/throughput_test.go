@@ -75,10 +75,26 @@ func BenchmarkLatency(b *testing.B) {
 	}
 }
 
+// BenchmarkHits asks what has been asked before: records in, records out, every
+// answer from the keeper.
+func BenchmarkHits(b *testing.B) {
+	const n = 100_000
+	input := records(b, n)
+	addr := plainServer(b, 0)
+	u := &user{b, []string{"HOME=" + b.TempDir(), "PATH=" + bin, "OPENAI_BASE_URL=http://" + addr + "/v1"}}
+	b.Cleanup(u.stopKeeper)
+	u.mapRecords(input, jobs)
+	var hits []float64
+	for b.Loop() {
+		hits = append(hits, rate(n, func() { b.Log(u.mapRecords(input, jobs)) }))
+	}
+	b.ReportMetric(median(hits), "hits/s")
+}
+
 func records(b *testing.B, n int) (path string) {
 	var lines bytes.Buffer
 	for i := range n {
-		fmt.Fprintf(&lines, "{\"id\":%d,\"text\":\"chien\"}\n", i)
+		fmt.Fprintf(&lines, "{\"id\":%d,\"text\":\"chien %d\"}\n", i, i)
 	}
 	path = filepath.Join(b.TempDir(), "records.jsonl")
 	if err := os.WriteFile(path, lines.Bytes(), 0o600); err != nil {
@@ -87,26 +103,31 @@ func records(b *testing.B, n int) (path string) {
 	return path
 }
 
-// mapRecords answers how much processor time gpt-map took.
 func mapRecords(b *testing.B, addr, input string, jobs int) string {
 	b.Helper()
-	output := filepath.Join(b.TempDir(), "out.jsonl")
+	u := &user{b, []string{"HOME=" + b.TempDir(), "PATH=" + bin, "OPENAI_BASE_URL=http://" + addr + "/v1"}}
+	return u.mapRecords(input, jobs, "--no-cache")
+}
+
+// mapRecords answers how much processor time gpt-map took.
+func (u *user) mapRecords(input string, jobs int, flags ...string) string {
+	u.Helper()
+	output := filepath.Join(u.TempDir(), "out.jsonl")
 	out, err := os.Create(output)
 	if err != nil {
-		b.Fatal(err)
+		u.Fatal(err)
 	}
 	defer out.Close()
-	cmd := exec.Command(filepath.Join(bin, "gpt-map"), "--no-cache", "-j", strconv.Itoa(jobs), "-p", "Translate.", input)
-	cmd.Env = []string{"HOME=" + b.TempDir(), "PATH=" + bin, "OPENAI_BASE_URL=http://" + addr + "/v1"}
+	cmd := u.command("gpt-map", append(flags, "-j", strconv.Itoa(jobs), "-p", "Translate.", input)...)
 	cmd.Stdout = out
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
 	if err := cmd.Run(); err != nil {
-		b.Fatalf("%v\n%s", err, errs.Bytes())
+		u.Fatalf("%v\n%s", err, errs.Bytes())
 	}
 	got, err := os.ReadFile(output)
-	if err != nil || bytes.Count(got, []byte(`"response":"dog"`)) != strings.Count(readFile(b, input), "\n") {
-		b.Fatalf("not all were answered: %v", err)
+	if err != nil || bytes.Count(got, []byte(`"response":"dog"`)) != strings.Count(readFile(u, input), "\n") {
+		u.Fatalf("not all were answered: %v", err)
 	}
 	return "gpt-map: " + used(cmd)
 }
@@ -116,7 +137,7 @@ func used(cmd *exec.Cmd) string {
 	return fmt.Sprintf("%v user, %v system", s.UserTime().Round(time.Millisecond), s.SystemTime().Round(time.Millisecond))
 }
 
-func readFile(b *testing.B, path string) string {
+func readFile(b testing.TB, path string) string {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		b.Fatal(err)
