@@ -41,7 +41,7 @@ func serve(ctx context.Context, sys *cli.System, s *settings, args []string) err
 
 	clear := func() {}
 	if !onDemand {
-		if clear, err = hub.TakeOver(ctx, s.cache); err != nil {
+		if clear, err = hub.TakeOver(ctx, s.cache, socket); err != nil {
 			return s.busy(err)
 		}
 		defer clear()

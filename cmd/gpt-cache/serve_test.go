@@ -100,37 +100,41 @@ func TestPassedSocket(t *testing.T) {
 		}
 		defer notified.Close()
 
-		serve := exec.Command("/bin/sh", "-c", "LISTEN_PID=$$ exec "+bin+" serve --cache "+dir+flags)
-		serve.Env = []string{"LISTEN_FDS=1", "NOTIFY_SOCKET=" + filepath.Join(run, "n.sock")}
-		serve.ExtraFiles = []*os.File{file}
-		serve.Stderr = os.Stderr
-		if err := serve.Start(); err != nil {
-			t.Fatal(err)
+		activate := func() {
+			serve := exec.Command("/bin/sh", "-c", "LISTEN_PID=$$ exec "+bin+" serve --cache "+dir+flags)
+			serve.Env = []string{"LISTEN_FDS=1", "NOTIFY_SOCKET=" + filepath.Join(run, "n.sock")}
+			serve.ExtraFiles = []*os.File{file}
+			serve.Stderr = os.Stderr
+			if err := serve.Start(); err != nil {
+				t.Fatal(err)
+			}
+			defer serve.Process.Kill()
+			b := make([]byte, 100)
+			notified.SetReadDeadline(time.Now().Add(10 * time.Second))
+			if n, err := notified.Read(b); err != nil || string(b[:n]) != "READY=1" {
+				t.Fatalf("%q, %v", b, err)
+			}
+			if named, err := os.ReadFile(filepath.Join(dir, "socket")); err != nil || string(named) != path+"\n" {
+				t.Errorf("the folder names %q, %v", named, err)
+			}
+			c, err := hub.Open(t.Context(), hub.Config{Dir: dir})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := c.Put(t.Context(), hub.Key{1}, []byte("x"), "", 0); err != nil {
+				t.Error(err)
+			}
+			c.Close()
+			if _, err := os.Stat(filepath.Join(dir, "keeper.sock")); !errors.Is(err, fs.ErrNotExist) {
+				t.Error("it has a socket of its own too")
+			}
+			end(t, serve)
+			if _, err := os.Stat(path); err != nil {
+				t.Error("the socket is gone:", err)
+			}
 		}
-		defer serve.Process.Kill()
-		b := make([]byte, 100)
-		notified.SetReadDeadline(time.Now().Add(10 * time.Second))
-		if n, err := notified.Read(b); err != nil || string(b[:n]) != "READY=1" {
-			t.Fatalf("%q, %v", b, err)
-		}
-		if named, err := os.ReadFile(filepath.Join(dir, "socket")); err != nil || string(named) != path+"\n" {
-			t.Errorf("the folder names %q, %v", named, err)
-		}
-		c, err := hub.Open(t.Context(), hub.Config{Dir: dir})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := c.Put(t.Context(), hub.Key{1}, []byte("x"), "", 0); err != nil {
-			t.Error(err)
-		}
-		c.Close()
-		if _, err := os.Stat(filepath.Join(dir, "keeper.sock")); !errors.Is(err, fs.ErrNotExist) {
-			t.Error("it has a socket of its own too")
-		}
-		end(t, serve)
-		if _, err := os.Stat(path); err != nil {
-			t.Error("the socket is gone:", err)
-		}
+		activate()
+		activate() // when the folder names the socket already
 	}
 	// What was meant for another process, or is none, is left alone or told.
 	dir := folder(t)

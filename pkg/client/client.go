@@ -45,6 +45,7 @@ type Client struct {
 	hub      *hub.Client
 	counters *observe.Counters
 	retried  atomic.Int64
+	why      atomic.Pointer[string] // the last reason that something is not shared
 }
 
 // New reads the flags to the end, finds the key and puts the chain together.
@@ -104,7 +105,7 @@ func New(sys *cli.System, drain *cli.Drain, flags *cli.Flags, f *Flags, jobs int
 			TTL:     time.Duration(f.ttl),
 			Refresh: f.refresh,
 			Hit:     func() { c.counters.Add(hits, 1) },
-			Broken:  func(err error) { sys.Log.Warnf("the cache has failed: %v; going on without it", err) },
+			Broken:  func(err error) { c.unshared("the cache has failed: %v; going on without it", err) },
 			Full:    func(err error) { sys.Log.Warnf("not every answer could be kept in the cache: %v", err) },
 		})
 	}
@@ -186,9 +187,16 @@ func (c *Client) pacer(f *Flags) limit.Pacer {
 		PerMinute:       limits.PerMinute,
 		TokensPerMinute: limits.TokensPerMinute,
 	}
-	return limit.Shared(c.hub, b, func(err error) {
-		c.sys.Log.Warnf("limits are no longer shared: %v", err)
-	})
+	return limit.Shared(c.hub, b, func(err error) { c.unshared("limits are no longer shared: %v", err) })
+}
+
+// unshared tells that something is no longer shared, unless the reason is one that was told before: cache and limits
+// mostly fail together.
+func (c *Client) unshared(format string, err error) {
+	why := err.Error()
+	if before := c.why.Swap(&why); before == nil || *before != why {
+		c.sys.Log.Warnf(format, err)
+	}
 }
 
 // reportRetry tells of long waits, at most every ten seconds, and of each at

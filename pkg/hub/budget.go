@@ -48,13 +48,15 @@ func (c *Client) Start(ctx context.Context, b Budget, tokens int) (reserved bool
 	return true, refusal(reply)
 }
 
-// Settle tells that a request took so many tokens more, or, if negative, less than were reserved at Start. It never
-// blocks. While the connection is broken it is kept for the next one; only what was under way when it broke is lost.
-func (c *Client) Settle(b Budget, tokens int) {
-	if tokens == 0 || !b.Valid() {
+// Settle tells that a request for which Start reserved so many tokens took so many. It never blocks. While the connection
+// is broken it is kept for the next one; only what was under way when it broke is lost. What is not settled when the
+// client closes, or its process dies, is given back.
+func (c *Client) Settle(b Budget, reserved, used int) {
+	if !b.Valid() {
 		return
 	}
-	s := proto.Settle{Name: b.Name, Tokens: int64(min(max(tokens, -proto.MaxTokens), proto.MaxTokens))}
+	r := uint64(min(max(reserved, 0), proto.MaxTokens))
+	s := proto.Settle{Name: b.Name, Reserved: r, Used: uint64(min(max(used, 0), proto.MaxTokens))}
 	c.post(proto.OpSettle, s.Append(nil))
 }
 

@@ -38,6 +38,7 @@ package hub
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"sync"
 	"time"
 
@@ -70,6 +71,7 @@ const (
 	helloTimeout = 5 * time.Second  // for one that took the connection to say who it is
 	replyTimeout = 10 * time.Second // for a reply, except to Stats and Purge, which look at all entries
 	holdOff      = time.Second      // after a connection could not be had, before it is tried again
+	silence      = time.Minute      // the same, after a keeper that did not say a word, for each try costs seconds
 	resends      = 2                // of a request whose connection broke
 	tries        = 3                // of starting a keeper again that crashed
 )
@@ -169,10 +171,25 @@ func (c *Client) current() (*link, error) {
 		return nil, permanent(ErrClosed)
 	case c.link != nil && !c.link.broken():
 		return c.link, nil
-	case c.failed != nil && (isPermanent(c.failed) || time.Since(c.failedAt) < holdOff):
+	case c.failed == nil:
+		return nil, nil
+	}
+	wait := holdOff
+	if errors.Is(c.failed, ErrSilent) {
+		wait = silence
+	}
+	if isPermanent(c.failed) || time.Since(c.failedAt) < wait {
 		return nil, c.failed
 	}
 	return nil, nil
+}
+
+// silent notes that the keeper does not answer.
+func (c *Client) silent() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.failed, c.failedAt = passing(ErrSilent), time.Now()
+	return c.failed
 }
 
 // call sends a request and waits for its reply, for at most limit if that is not 0, over a new connection if the one
@@ -194,7 +211,9 @@ func (c *Client) call(ctx context.Context, limit time.Duration, op byte, body []
 			return proto.Frame{}, context.Cause(ctx)
 		case err == ErrClosed:
 			return proto.Frame{}, permanent(err)
-		case err == ErrSilent || try == resends:
+		case err == ErrSilent:
+			return proto.Frame{}, c.silent()
+		case try == resends:
 			return proto.Frame{}, passing(err)
 		}
 	}

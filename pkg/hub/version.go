@@ -56,8 +56,9 @@ func Retire(ctx context.Context, folder string) error {
 
 // TakeOver makes room for a keeper that is started by hand: one that was started on demand leaves, as by Retire, and no
 // client starts another before release is called, which is to be done once the new one serves, or has failed. To call it
-// again does no harm.
-func TakeOver(ctx context.Context, folder string) (release func(), err error) {
+// again does no harm. Own is the socket that the new keeper has been passed, or nil: if that is the one which the folder
+// names, whoever served it before has left.
+func TakeOver(ctx context.Context, folder string, own *net.UnixListener) (release func(), err error) {
 	_, dir, err := locate(folder)
 	if err != nil {
 		return nil, err
@@ -73,6 +74,9 @@ func TakeOver(ctx context.Context, folder string) (release func(), err error) {
 	}
 	if err != nil {
 		return nil, permanent(err)
+	}
+	if path, err := place.Socket(dir); own != nil && err == nil && path == own.Addr().String() {
+		return func() { lock.Unlock() }, nil // to dial it would be to wait for oneself
 	}
 	if err := Retire(ctx, folder); err != nil {
 		lock.Unlock()

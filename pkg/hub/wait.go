@@ -74,7 +74,9 @@ func (c *Client) await(ctx context.Context, op byte, body []byte, undo byte) (pr
 			return proto.Frame{}, nil, context.Cause(ctx)
 		case err == ErrClosed:
 			return proto.Frame{}, nil, permanent(err)
-		case err == ErrSilent || try == resends:
+		case err == ErrSilent:
+			return proto.Frame{}, nil, c.silent()
+		case try == resends:
 			return proto.Frame{}, nil, passing(err)
 		}
 	}
@@ -111,7 +113,7 @@ func (c *Client) renew() {
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	if l, err := c.connected(ctx); err == nil {
-		l.call(ctx, replyTimeout, proto.OpRenew, nil) // a failure ends the link, and those who wait on it are told
+		l.call(ctx, helloTimeout, proto.OpRenew, nil) // a failure ends the link, and those who wait on it are told
 	}
 }
 

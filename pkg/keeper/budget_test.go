@@ -176,7 +176,7 @@ func TestTokensAcrossKeepers(t *testing.T) {
 	if _, err := clients[1].Start(t.Context(), b, 100); err != nil {
 		t.Fatal(err)
 	}
-	clients[0].Settle(b, 60_000)
+	clients[0].Settle(b, 100, 60_100)
 	if _, err := clients[0].Stats(t.Context()); err != nil { // after which that has been read
 		t.Fatal(err)
 	}
@@ -195,12 +195,37 @@ func TestTokensAcrossKeepers(t *testing.T) {
 	cannot()
 	stop(t, dir)
 	cannot()
-	clients[0].Settle(b, -60_000)
+	clients[0].Settle(b, 60_100, 100)
 	if _, err := clients[0].Stats(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := clients[1].Start(t.Context(), b, 100); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// What a process has reserved and not settled is given back when it ends, and only that.
+func TestTokensOfTheDead(t *testing.T) {
+	dir := t.TempDir()
+	clients := openAll(t, dir, 3)
+	b := hub.Budget{Name: "b", TokensPerMinute: 60_000}
+	for i, tokens := range []int{1000, 500_000} { // the second goes into debt for more than 8 minutes
+		if reserved, err := clients[i].Start(t.Context(), b, tokens); !reserved || err != nil {
+			t.Fatal(reserved, err)
+		}
+	}
+	clients[0].Settle(b, 1000, 1000)
+	done := make(chan error)
+	go func() {
+		_, err := clients[2].Start(t.Context(), b, 100)
+		done <- err
+	}()
+	until(t, dir, "one waits", budget(func(u use) bool { return u.Waiting == 1 }))
+	clients[0].Close() // to which nothing is to be given back
+	until(t, dir, "one has gone", budget(func(u use) bool { return u.Users == 2 && u.Waiting == 1 }))
+	clients[1].Close()
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }
 

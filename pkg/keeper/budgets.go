@@ -41,13 +41,14 @@ type budgets struct {
 
 type budget struct {
 	*pace.Account
-	name   string
-	slot   int // in the ledger; -1: none yet
-	users  map[*peer]pace.Limits
-	limits pace.Limits // in force
-	lines  []*line     // those with requests, in the order of their turns
-	used   time.Time   // when it was last
-	timer  *time.Timer // runs while requests wait
+	name     string
+	slot     int // in the ledger; -1: none yet
+	users    map[*peer]pace.Limits
+	limits   pace.Limits   // in force
+	lines    []*line       // those with requests, in the order of their turns
+	used     time.Time     // when it was last
+	reserved map[*peer]int // tokens, not settled
+	timer    *time.Timer   // runs while requests wait
 
 	epoch    uint64             // how often those who were free have been told that they are not
 	free     map[*peer]struct{} // those who start without asking
@@ -135,6 +136,7 @@ func (s *budgets) add(name string) *budget {
 	b := &budget{
 		name:     name,
 		users:    make(map[*peer]pace.Limits),
+		reserved: make(map[*peer]int),
 		used:     now,
 		free:     make(map[*peer]struct{}),
 		recalled: make(map[*peer]struct{}),
@@ -216,6 +218,7 @@ func (s *budgets) dispatch(b *budget) {
 		}
 		b.Start(now)
 		b.Withdraw(now, int(r.Tokens))
+		b.reserve(r.peer, int(r.Tokens))
 		s.ledger.write(b)
 		r.peer.reply(proto.OK, r.frame, nil)
 	}
@@ -241,6 +244,7 @@ func (s *budgets) forget(p *peer, start proto.Start) {
 		return
 	}
 	if b.remove(func(r *request) bool { return r.peer == p && r.ID == start.ID }) == 0 {
+		b.reserve(p, -int(start.Tokens))
 		b.Withdraw(time.Now(), -int(start.Tokens))
 		s.ledger.write(b)
 	}
@@ -260,13 +264,22 @@ func (b *budget) remove(match func(*request) bool) (n int) {
 	return n
 }
 
-func (s *budgets) settle(m proto.Settle) {
+// settle corrects what a request reserved, perhaps with the last keeper.
+func (s *budgets) settle(p *peer, m proto.Settle) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if b := s.byName[m.Name]; b != nil {
-		b.Withdraw(time.Now(), int(m.Tokens))
+		b.reserve(p, -int(m.Reserved))
+		b.Withdraw(time.Now(), int(m.Used)-int(m.Reserved))
 		s.ledger.write(b)
 		s.dispatch(b)
+	}
+}
+
+// reserve notes tokens that a peer has taken by estimate, or if negative, that they have been settled.
+func (b *budget) reserve(p *peer, tokens int) {
+	if b.reserved[p] += tokens; b.reserved[p] <= 0 {
+		delete(b.reserved, p)
 	}
 }
 
@@ -281,7 +294,8 @@ func (s *budgets) hold(m proto.Hold) {
 	}
 }
 
-// drop forgets what a peer waits for, and the limits that it asked for.
+// drop forgets what a peer waits for, and the limits that it asked for, and gives back what it reserved: what its requests
+// under way took nobody will tell.
 func (s *budgets) drop(p *peer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -294,6 +308,11 @@ func (s *budgets) drop(p *peer) {
 		delete(b.recalled, p)
 		b.used = time.Now()
 		b.remove(func(r *request) bool { return r.peer == p })
+		if n := b.reserved[p]; n > 0 && !s.closed { // else it is settled with the next keeper
+			delete(b.reserved, p)
+			b.Withdraw(b.used, -n)
+			s.ledger.write(b)
+		}
 		s.limit(b)
 		s.dispatch(b)
 		if len(b.users) == 0 && b.slot < 0 && !b.Due(b.used).After(b.used) {

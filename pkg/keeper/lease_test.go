@@ -250,7 +250,7 @@ func TestSharedGarbage(t *testing.T) {
 		"a limit of no number": {{Code: proto.OpStart, Body: proto.Start{Budget: proto.Budget{PerMinute: math.NaN()}}.Append(nil)}},
 		"a long name":          {{Code: proto.OpUse, Body: proto.Budget{Name: strings.Repeat("x", 1<<20)}.Append(nil)}},
 		"too many tokens":      {{Code: proto.OpStart, Body: proto.Start{Tokens: 1 << 60, Budget: budget}.Append(nil)}},
-		"too much settled":     {{Code: proto.OpSettle, Body: proto.Settle{Name: "b", Tokens: math.MinInt64}.Append(nil)}},
+		"too much settled":     {{Code: proto.OpSettle, Body: proto.Settle{Name: "b", Used: math.MaxUint64}.Append(nil)}},
 		"half a hold":          {{Code: proto.OpHold, Body: []byte{1}}},
 	} {
 		p := speak(t, dir)
@@ -267,7 +267,7 @@ func TestSharedGarbage(t *testing.T) {
 		{Code: proto.OpForget, Body: proto.Start{ID: 1, Tokens: 5, Budget: budget}.Append(nil)},
 		{Code: proto.OpHold, Body: proto.Hold{Name: "nothing", For: math.MinInt64}.Append(nil)},
 		{Code: proto.OpHold, Body: proto.Hold{Name: "nothing", For: math.MaxInt64}.Append(nil)},
-		{Code: proto.OpSettle, Body: proto.Settle{Name: "nothing", Tokens: 5}.Append(nil)},
+		{Code: proto.OpSettle, Body: proto.Settle{Name: "nothing", Used: 5}.Append(nil)},
 		{Code: proto.OpUse},
 		{Code: proto.OpRetake},
 		{Code: proto.OpRenew},

@@ -24,7 +24,7 @@ func used(t *testing.T) (dir string) {
 		joined.Start(time.Now())
 		s.ledger.write(joined)
 	}
-	s.settle(proto.Settle{Name: "b", Tokens: 10 + 600})
+	s.settle(newPeer([16]byte{}, nil), proto.Settle{Name: "b", Used: 10 + 600})
 	return dir
 }
 

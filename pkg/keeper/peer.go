@@ -108,7 +108,7 @@ func (k *keeper) doShared(p *peer, f proto.Frame) (*proto.Frame, error) {
 	case proto.OpSettle:
 		var s proto.Settle
 		if s, err = proto.ParseSettle(f.Body); err == nil {
-			k.budgets.settle(s)
+			k.budgets.settle(p, s)
 		}
 	case proto.OpHold:
 		var h proto.Hold

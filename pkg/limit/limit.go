@@ -38,9 +38,9 @@ type Pacer interface {
 	// start, and reports whether these were reserved: only then they are to be
 	// settled. Its error is the cause of ctx.
 	Start(ctx context.Context, tokens int) (reserved bool, err error)
-	// Settle tells that a request took so many tokens more, or if negative
-	// less, than was said at its start.
-	Settle(tokens int)
+	// Settle tells that a request for which so many tokens were reserved took
+	// so many.
+	Settle(reserved, used int)
 	// Hold lets nothing start for d.
 	Hold(d time.Duration)
 }
@@ -75,7 +75,7 @@ func (l *limiter) Complete(ctx context.Context, req *llm.Request) (*llm.Response
 	case resp != nil:
 		l.settle(estimate, req, resp)
 	case e != nil:
-		l.pacer.Settle(-estimate) // a request that failed used no tokens
+		l.pacer.Settle(estimate, 0) // a request that failed used no tokens
 	}
 	return resp, err
 }
@@ -86,10 +86,12 @@ func (l *limiter) estimate(req *llm.Request) int {
 	return int(l.perByte*float64(len(req.Body)) + l.answer)
 }
 
-// settle corrects an estimate by the real usage, if the server told it.
+// settle corrects an estimate by the real usage, if the server told it; else the
+// estimate stands.
 func (l *limiter) settle(estimate int, req *llm.Request, resp *llm.Response) {
 	input, output := resp.Tokens()
 	if input+output == 0 {
+		l.pacer.Settle(estimate, estimate)
 		return
 	}
 	l.mu.Lock()
@@ -99,5 +101,5 @@ func (l *limiter) settle(estimate int, req *llm.Request, resp *llm.Response) {
 		l.perByte += (float64(input)/float64(len(req.Body)) - l.perByte) / l.known
 	}
 	l.mu.Unlock()
-	l.pacer.Settle(input + output - estimate)
+	l.pacer.Settle(estimate, input+output)
 }

@@ -72,9 +72,9 @@ func (l *local) start(now time.Time, tokens int) (wait time.Duration) {
 }
 
 // Settle implements Pacer.
-func (l *local) Settle(tokens int) {
+func (l *local) Settle(reserved, used int) {
 	l.mu.Lock()
-	l.account.Withdraw(time.Now(), tokens)
+	l.account.Withdraw(time.Now(), used-reserved)
 	l.mu.Unlock()
 	select {
 	case l.earlier <- struct{}{}:

@@ -43,11 +43,11 @@ func (s *shared) Start(ctx context.Context, tokens int) (reserved bool, err erro
 }
 
 // Settle implements Pacer.
-func (s *shared) Settle(tokens int) {
+func (s *shared) Settle(reserved, used int) {
 	if s.broken.Load() {
-		s.local.Settle(tokens)
+		s.local.Settle(reserved, used)
 	} else {
-		s.hub.Settle(s.budget, tokens)
+		s.hub.Settle(s.budget, reserved, used)
 	}
 }
 

@@ -208,6 +208,22 @@ func TestResolve(t *testing.T) {
 	}
 }
 
+// Before the first keeper has named its socket, it is where systemd may be listening for it.
+func TestSocketBeforeTheFirstKeeper(t *testing.T) {
+	dir := t.TempDir()
+	if path, err := Socket(dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%s, %v", path, err)
+	}
+	l, err := net.Listen("unix", filepath.Join(dir, "keeper.sock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if path, err := Socket(dir); path != l.Addr().String() || err != nil {
+		t.Errorf("%s, %v", path, err)
+	}
+}
+
 // A socket that somebody else has bound is found through the folder, and stays when the keeper leaves.
 func TestAdopt(t *testing.T) {
 	dir, elsewhere := t.TempDir(), t.TempDir()

@@ -19,10 +19,18 @@ const (
 	maxPath    = 107 // sun_path holds 108 bytes, one of them a NUL: unix(7)
 )
 
-// Socket returns the path of the keeper's socket of a cache folder, read from the folder. Without one it returns
+// Socket returns the path of the keeper's socket of a cache folder, read from the folder; while no keeper has ever named
+// one there, the first of the places where it may be, for systemd to listen there. Without one it returns
 // fs.ErrNotExist. That a path is returned does not mean that somebody listens.
 func Socket(dir string) (string, error) {
 	b, err := os.ReadFile(filepath.Join(dir, nameFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		path := filepath.Join(dir, socketFile)
+		if _, err := os.Lstat(path); err != nil {
+			return "", err
+		}
+		return path, nil
+	}
 	if err != nil {
 		return "", err
 	}

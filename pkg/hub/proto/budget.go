@@ -117,21 +117,22 @@ func ParseFree(b []byte) (Free, error) {
 	return f, d.err()
 }
 
-// Settle corrects the tokens that a Start reserved, once it is known what the request took.
+// Settle says what a request took for which a Start reserved tokens.
 type Settle struct {
-	Name   string // of the budget
-	Tokens int64  // more, or if negative less, than was reserved; at most MaxTokens either way
+	Name     string // of the budget
+	Reserved uint64 // both at most MaxTokens
+	Used     uint64
 }
 
 func (s Settle) Append(b []byte) []byte {
-	return appendString(appendUint64(b, uint64(s.Tokens)), s.Name)
+	return appendString(appendUint64(appendUint64(b, s.Reserved), s.Used), s.Name)
 }
 
 // ParseSettle reads a Settle.
 func ParseSettle(b []byte) (Settle, error) {
 	d := decoder{b: b}
-	s := Settle{Tokens: int64(d.uint64()), Name: d.string()}
-	if s.Tokens > MaxTokens || s.Tokens < -MaxTokens {
+	s := Settle{Reserved: d.uint64(), Used: d.uint64(), Name: d.string()}
+	if s.Reserved > MaxTokens || s.Used > MaxTokens {
 		return s, ErrMessage
 	}
 	return s, d.err()
