@@ -26,12 +26,14 @@ type mapper struct {
 	o      options
 	prompt *prompt.Prompt
 	source *source
+	output *output
 	out    *record.Writer
 
 	written, failed int // touched by the writing goroutine alone
 	inFlight        atomic.Int64
 	done, errors    atomic.Int64 // the same two, for the progress line
 	cached          atomic.Int64
+	ended, wrong    atomic.Int64 // records that are through, and those of them that failed here
 }
 
 // A result is a record to write, and whether it failed here, and why.
@@ -41,16 +43,37 @@ type result struct {
 	why    error
 }
 
-// work answers one record. An error ends the run: the record has not been
-// answered, and none will be.
+// work answers one record, and ends the run if too many have failed.
 func (m *mapper) work(ctx context.Context, it item) (result, error) {
+	r, err := m.answer(ctx, it)
+	if err != nil {
+		return r, err
+	}
+	wrong := m.wrong.Load()
+	if r.why != nil {
+		wrong = m.wrong.Add(1)
+	}
+	if ended := m.ended.Add(1); m.o.halt.reached(wrong, ended) {
+		m.end(cli.Failf(cli.StatusStopped, "--halt %s: %d of %d records have failed", m.o.halt.given, wrong, ended))
+	}
+	return r, nil
+}
+
+// answer answers one record. An error ends the run: the record has not been
+// answered, and none will be.
+func (m *mapper) answer(ctx context.Context, it item) (result, error) {
 	r := it.record
 	if it.bad != nil {
 		return result{record: r, failed: true, why: it.bad}, nil
 	}
+	if _, answered := r.Get(m.o.out); m.o.retryFailed && answered && !r.Failed() {
+		return result{record: r}, nil
+	}
 	in := r.Current(m.o.in)
 	_, hasInput := r.Get(in)
 	switch {
+	case m.o.retryFailed && r.Failed() && hasInput:
+		r.Delete("error")
 	case r.Failed() && (!hasInput || m.o.in == "" && in == "text"):
 		// It failed in an earlier stage: what it lacks is a response, and its
 		// text is not what this stage is to be asked about.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"gptpipe/pkg/cli"
 	"gptpipe/pkg/client"
@@ -27,6 +28,11 @@ type options struct {
 	unordered bool
 	meta      bool
 	progress  cli.Choice
+
+	output      string
+	allowFailed bool
+	retryFailed bool
+	halt        halt
 }
 
 func (o *options) register(f *cli.Flags) {
@@ -41,7 +47,13 @@ func (o *options) register(f *cli.Flags) {
 	o.progress = cli.Choice{Value: "auto", Of: []string{"auto", "always", "never"}}
 	f.Var(&o.progress, "progress", "")
 
+	f.StringVar(&o.output, "output", "", "")
+	f.BoolVar(&o.allowFailed, "allow-failed", false, "")
+	f.BoolVar(&o.retryFailed, "retry-failed", false, "")
+	f.Var(&o.halt, "halt", "")
+
 	f.Letter('p', "prompt")
+	f.Letter('o', "output")
 	f.Letter('R', "raw-input")
 	f.Letter('j', "jobs")
 }
@@ -76,6 +88,13 @@ func run(ctx context.Context, sys *cli.System) error {
 		return err
 	}
 	defer in.Close()
+	out, err := openOutput(sys, o.output, c.Refreshes())
+	if err != nil {
+		return err
+	}
+	if out.journal != nil {
+		c.Journal(out.journal)
+	}
 
 	m := &mapper{
 		sys:    sys,
@@ -84,7 +103,8 @@ func run(ctx context.Context, sys *cli.System) error {
 		o:      o,
 		prompt: p,
 		source: &source{in: in, raw: o.raw},
-		out:    record.NewWriter(sys.Stdout),
+		output: out,
+		out:    record.NewWriter(out),
 	}
 	stop := m.showProgress()
 	err = ordered.Map(drain.Soft, ordered.Options{
@@ -93,7 +113,16 @@ func run(ctx context.Context, sys *cli.System) error {
 		Unordered: o.unordered,
 	}, m.source.next, m.work, m)
 	stop()
-	return m.outcome(err)
+	err = m.outcome(err)
+	if err == nil || o.allowFailed && cli.StatusOf(err) == cli.StatusIncomplete {
+		if failed := out.commit(); failed != nil {
+			err = failed
+		}
+	}
+	if failed := out.close(); failed != nil && err == nil {
+		err = failed
+	}
+	return err
 }
 
 func (o *options) parsePrompt() (*prompt.Prompt, error) {
@@ -129,15 +158,26 @@ func (m *mapper) outcome(err error) error {
 			m.sys.Log.Infof("stopped after %d records%s", m.written, m.howToGoOn())
 		}
 	case m.failed > 0:
-		m.sys.Log.Warnf("%d of %d records failed", m.failed, m.written)
+		m.sys.Log.Warnf("%d of %d records failed%s", m.failed, m.written, m.withheld())
 		err = cli.Quiet(cli.StatusIncomplete)
 	}
 	return err
 }
 
 func (m *mapper) howToGoOn() string {
-	if !m.client.Caches() {
+	switch {
+	case m.output.journal != nil:
+		return fmt.Sprintf("; answers are kept in %s, run again to go on", m.output.partial())
+	case m.client.Caches():
+		return "; answers are kept in the cache, run again to go on"
+	}
+	return ""
+}
+
+// withheld says what became of the output file when records have failed.
+func (m *mapper) withheld() string {
+	if m.output.journal == nil || m.o.allowFailed {
 		return ""
 	}
-	return "; answers are kept in the cache, run again to go on"
+	return fmt.Sprintf(", so %s is not written: run again to ask for them, or with --allow-failed", m.output.path)
 }

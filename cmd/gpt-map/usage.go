@@ -14,6 +14,11 @@ with a "response" (or an "error"), in the same order.
   -R, --raw-input        each input line is plain text
   -j, --jobs N           requests in flight (default 16)
       --unordered        write as they finish
+  -o, --output FILE      FILE appears whole when all records succeeded; until
+                         then FILE.partial keeps answers for the next run
+      --allow-failed     let FILE appear although records failed
+      --retry-failed     the input is an earlier output: ask only for what failed
+      --halt N|N%        stop after so many failures
       --meta             add "gpt": model, usage, attempts, …
       --progress WHEN    auto, always or never: a status line on stderr
   -m, --model NAME       model (GPT_MODEL)

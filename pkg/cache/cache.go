@@ -95,7 +95,7 @@ type flight struct {
 }
 
 func (c *cache) Complete(ctx context.Context, req *llm.Request) (*llm.Response, error) {
-	key := c.key(req)
+	key := Key(c.o.Scope, req)
 	c.mu.Lock()
 	f, waiting := c.flights[key]
 	if !waiting {
@@ -166,15 +166,8 @@ func (c *cache) ask(ctx context.Context, key [32]byte) (resp *llm.Response, rele
 		}
 		return nil, release
 	}
-	var stored struct {
-		llm.Response
-		Text *string `json:"text"` // there in all that put wrote
-	}
-	if json.Unmarshal(value, &stored) != nil || stored.Text == nil {
-		return nil, none // a value that cannot be read is none
-	}
-	stored.Response.Text, stored.Cached = *stored.Text, true
-	return &stored.Response, nil
+	resp, _ = llm.Stored(value) // what cannot be read is not there
+	return resp, none
 }
 
 func (c *cache) put(ctx context.Context, key [32]byte, model string, resp *llm.Response) {
@@ -206,7 +199,8 @@ func (c *cache) fail(err error) {
 	}
 }
 
-func (c *cache) key(req *llm.Request) (key [32]byte) {
+// Key is the name of a request in the cache, in a scope.
+func Key(scope []string, req *llm.Request) (key [32]byte) {
 	h := sha256.New()
 	add := func(part []byte) { // with its length, so that parts cannot run together
 		var n [8]byte
@@ -215,7 +209,7 @@ func (c *cache) key(req *llm.Request) (key [32]byte) {
 		h.Write(part)
 	}
 	add([]byte("gptpipe answer 1"))
-	for _, s := range c.o.Scope {
+	for _, s := range scope {
 		add([]byte(s))
 	}
 	add(binary.AppendVarint(nil, int64(req.Sample)))

@@ -142,8 +142,7 @@ func TestKeyTellsRequestsApart(t *testing.T) {
 		{[]string{"chat", "https://a", "org", ""}, 0, "body"},
 		{[]string{"chat", "https://a", "", "org"}, 0, "body"},
 	} {
-		c := New(nil, nil, Options{Scope: q.scope}).(*cache)
-		key := c.key(&llm.Request{Body: []byte(q.body), Sample: q.sample})
+		key := Key(q.scope, &llm.Request{Body: []byte(q.body), Sample: q.sample})
 		if other, taken := seen[key]; taken {
 			t.Errorf("%+v and %+v have one key", q, other)
 		}
@@ -154,11 +153,10 @@ func TestKeyTellsRequestsApart(t *testing.T) {
 // The position in the input, the key in use, streaming: none of them may make
 // a rerun pay again.
 func TestKeyKnowsNothingElse(t *testing.T) {
-	c := New(nil, nil, Options{Scope: []string{"a"}}).(*cache)
-	d := New(nil, nil, Options{Scope: []string{"a"}, TTL: time.Hour, Refresh: true}).(*cache)
+	scope := []string{"a"}
 	req, streamed := request(), request()
 	streamed.OnDelta = func(string) {}
-	if c.key(req) != d.key(streamed) {
+	if Key(scope, req) != Key(scope, streamed) {
 		t.Error("two keys for one request")
 	}
 }
@@ -541,7 +539,7 @@ func TestGarbageInTheStoreIsAMiss(t *testing.T) {
 	for _, garbage := range []string{"", "{", "null", "[]", "7", `"yes"`, "{}", `{"text":5}`, `{"text":null}`, `{"model":"m"}`, `{"text":"yes"} x`, "\x00\xff\xfe"} {
 		t.Run(garbage, func(t *testing.T) {
 			b := newBench(t, yes, nil)
-			key := b.Completer.(*cache).key(request())
+			key := Key(b.Completer.(*cache).o.Scope, request())
 			b.store.values[key] = []byte(garbage)
 			resp, err := b.Complete(t.Context(), request())
 			if err != nil || resp.Text != "yes" || resp.Cached || b.asked.Load() != 1 {

@@ -24,6 +24,7 @@ import (
 	"gptpipe/pkg/cli"
 	"gptpipe/pkg/credential"
 	"gptpipe/pkg/hub"
+	"gptpipe/pkg/journal"
 	"gptpipe/pkg/limit"
 	"gptpipe/pkg/llm"
 	"gptpipe/pkg/observe"
@@ -36,16 +37,19 @@ import (
 type Client struct {
 	llm.Completer
 
-	sys      *cli.System
-	plan     plan
-	api      string
-	sample   int
-	metrics  string // file, or empty
-	caches   bool
-	hub      *hub.Client
-	counters *observe.Counters
-	retried  atomic.Int64
-	why      atomic.Pointer[string] // the last reason that something is not shared
+	sys     *cli.System
+	plan    plan
+	api     string
+	sample  int
+	metrics string // file, or empty
+	caches  bool
+	scope   []string // of the names of requests
+
+	refreshes bool
+	hub       *hub.Client
+	counters  *observe.Counters
+	retried   atomic.Int64
+	why       atomic.Pointer[string] // the last reason that something is not shared
 }
 
 // New reads the flags to the end, finds the key and puts the chain together.
@@ -94,6 +98,7 @@ func New(sys *cli.System, drain *cli.Drain, flags *cli.Flags, f *Flags, jobs int
 		Report:  c.reportRetry(),
 	})
 	c.caches = c.hub != nil && !f.noCache
+	c.scope, c.refreshes = scope(f, p, organization, project), f.refresh
 	if !f.noCache {
 		var store cache.Store
 		if c.hub != nil {
@@ -101,7 +106,7 @@ func New(sys *cli.System, drain *cli.Drain, flags *cli.Flags, f *Flags, jobs int
 		}
 		hits := observe.CacheHits(sys.Name, p.params.Model)
 		c.Completer = cache.New(c.Completer, store, cache.Options{
-			Scope:   scope(f, p, organization, project),
+			Scope:   c.scope,
 			TTL:     time.Duration(f.ttl),
 			Refresh: f.refresh,
 			Hit:     func() { c.counters.Add(hits, 1) },
@@ -215,6 +220,14 @@ func (c *Client) reportRetry() func(*llm.Error, time.Duration) {
 		}
 	}
 }
+
+// Journal puts a journal around everything: what it holds is neither asked nor looked up, and what comes is in it first.
+func (c *Client) Journal(j *journal.Journal) {
+	c.Completer = journal.New(c.Completer, j, func(req *llm.Request) journal.Key { return cache.Key(c.scope, req) })
+}
+
+// Refreshes reports whether answers are to be asked for anew.
+func (c *Client) Refreshes() bool { return c.refreshes }
 
 // Retried is how many attempts have been repeated so far.
 func (c *Client) Retried() int64 { return c.retried.Load() }

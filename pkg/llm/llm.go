@@ -86,6 +86,20 @@ type Response struct {
 	Elapsed  time.Duration `json:"-"` // of the last attempt
 }
 
+// Stored reads a response that was stored as its JSON, and marks it as cached.
+// What it cannot read is none.
+func Stored(value []byte) (*Response, bool) {
+	var stored struct {
+		Response
+		Text *string `json:"text"` // there in all that was stored
+	}
+	if json.Unmarshal(value, &stored) != nil || stored.Text == nil {
+		return nil, false
+	}
+	stored.Response.Text, stored.Cached = *stored.Text, true
+	return &stored.Response, true
+}
+
 // mostTokens is more than the context of any model.
 const mostTokens = 4 << 20
 

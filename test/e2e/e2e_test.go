@@ -88,8 +88,8 @@ func server(ts *testscript.TestScript) *standin.Server {
 	return s
 }
 
-// standin [-key KEY] [-model NAME] [-latency D] [-rps N] [FAULTS] starts a stand-in and points
-// OPENAI_BASE_URL at it; an earlier one is ended.
+// standin [-key KEY] [-model NAME] [-latency D] [-rps N] [-socket FILE] [FAULTS] starts a stand-in
+// and points OPENAI_BASE_URL at it; an earlier one is ended.
 func cmdStandin(ts *testscript.TestScript, neg bool, args []string) {
 	var cfg standin.Config
 	for len(args) >= 2 && strings.HasPrefix(args[0], "-") {
@@ -115,6 +115,9 @@ func cmdStandin(ts *testscript.TestScript, neg bool, args []string) {
 		faults, err := standin.ParseFaults(args[0])
 		ts.Check(err)
 		cfg.Faults = faults
+	}
+	if earlier := *ts.Value("server").(**standin.Server); earlier != nil {
+		earlier.Close()
 	}
 	s, err := standin.Start(cfg)
 	ts.Check(err)

@@ -1,0 +1,351 @@
+package journal
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"gptpipe/pkg/llm"
+)
+
+func open(t *testing.T, path string, refresh bool) *Journal {
+	t.Helper()
+	j, err := Open(path, refresh)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { j.Close() })
+	return j
+}
+
+func keyOf(n int) Key { return sha256.Sum256(fmt.Append(nil, n)) }
+
+func answer(n int) json.RawMessage { return fmt.Appendf(nil, `{"text":"answer %d"}`, n) }
+
+// has checks that the journal has the answers from 0 to n, and none after that.
+func has(t *testing.T, j *Journal, n int) {
+	t.Helper()
+	if j.Found() != n {
+		t.Errorf("found %d, not %d", j.Found(), n)
+	}
+	for i := range n + 3 {
+		got, ok, err := j.Get(keyOf(i))
+		if err != nil || ok != (i < n) || ok && !bytes.Equal(got, answer(i)) {
+			t.Errorf("%d of %d: %s, %v, %v", i, n, got, ok, err)
+		}
+	}
+}
+
+func put(t *testing.T, j *Journal, from, to int) {
+	t.Helper()
+	for i := from; i < to; i++ {
+		if err := j.Put(keyOf(i), answer(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestJournal(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "out.partial")
+	for n := 0; n <= 3000; n += 1000 {
+		j := open(t, path, false)
+		has(t, j, n)
+		put(t, j, n, n+1000)
+		if info, err := os.Stat(path); err != nil || info.Mode() != 0o600 {
+			t.Error(info.Mode(), err)
+		}
+		if _, err := Open(path, false); !errors.Is(err, ErrInUse) {
+			t.Errorf("a second one: %v", err)
+		}
+		if err := j.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	j := open(t, path, false)
+	if err := errors.Join(j.Remove(), j.Close()); err != nil {
+		t.Error(err)
+	}
+	if left, err := os.ReadDir(filepath.Dir(path)); err != nil || len(left) > 0 {
+		t.Errorf("%v is left, %v", left, err)
+	}
+}
+
+// Wherever the file was cut off, what stands before is found and what is put then comes after it.
+func TestCutOff(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "out.partial")
+	j := open(t, path, false)
+	put(t, j, 0, 4)
+	j.Close()
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for cut := 0; cut <= len(whole); cut += 1 + cut%7 {
+		if err := os.WriteFile(path, whole[:cut], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		n := max(0, bytes.Count(whole[:cut], []byte{'\n'})-1)
+		j := open(t, path, false)
+		has(t, j, n)
+		put(t, j, n, 5)
+		j.Close()
+		j = open(t, path, false)
+		has(t, j, 5)
+		j.Close()
+	}
+}
+
+// Damage within costs the answers that it hit, and no more.
+func TestDamage(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "out.partial")
+	j := open(t, path, false)
+	put(t, j, 0, 20)
+	j.Close()
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 300 {
+		damaged := bytes.Clone(whole)
+		at := len(header) + rand.N(len(whole)-len(header))
+		length := min(1+rand.N(40), len(damaged)-at)
+		clear(damaged[at : at+length]) // as after a loss of power
+		if err := os.WriteFile(path, damaged, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		j := open(t, path, false)
+		wrong, missing := 0, 0
+		for i := range 20 {
+			got, ok, err := j.Get(keyOf(i))
+			switch {
+			case err != nil:
+				t.Fatal(err)
+			case !ok:
+				missing++
+			case !bytes.Equal(got, answer(i)):
+				wrong++ // its text was hit, which nothing tells
+			}
+		}
+		if missing > 2 || wrong > 0 {
+			t.Errorf("%d zeros at %d: %d are missing, %d wrong", length, at, missing, wrong)
+		}
+		j.Close()
+	}
+}
+
+// A file that is somebody's own is left as it is.
+func TestForeignFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "out.partial")
+	for _, text := range []string{"my notes", "{}\n", header[:5] + "x", strings.Repeat("x", 1000)} {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(path, false); !errors.Is(err, ErrForeign) {
+			t.Errorf("%.20q: %v", text, err)
+		}
+		if got, err := os.ReadFile(path); err != nil || string(got) != text {
+			t.Errorf("%.20q became %.20q, %v", text, got, err)
+		}
+	}
+}
+
+// A run that asks anew finds what such a run put, and the later answer counts.
+func TestRefresh(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "out.partial")
+	old, renewed := json.RawMessage(`{"text":"old"}`), json.RawMessage(`{"text":"new"}`)
+	j := open(t, path, false)
+	j.Put(keyOf(1), old)
+	j.Put(keyOf(2), old)
+	j.Close()
+	j = open(t, path, true)
+	if _, ok, err := j.Get(keyOf(1)); ok || err != nil {
+		t.Error("an answer from before", err)
+	}
+	j.Put(keyOf(1), renewed)
+	j.Close()
+	for _, refresh := range []bool{false, true} {
+		j = open(t, path, refresh)
+		if got, _, err := j.Get(keyOf(1)); !bytes.Equal(got, renewed) || err != nil {
+			t.Errorf("%s, %v", got, err)
+		}
+		if _, ok, err := j.Get(keyOf(2)); ok == refresh || err != nil {
+			t.Error(ok, err)
+		}
+		j.Close()
+	}
+}
+
+// Answers of many megabytes, from many goroutines.
+func TestLargeAndConcurrent(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "out.partial")
+	large := func(n int) json.RawMessage {
+		return fmt.Appendf(nil, `{"text":"%s %d"}`, strings.Repeat("x", n%7*300_000), n)
+	}
+	j := open(t, path, false)
+	var wg sync.WaitGroup
+	for g := range 8 {
+		wg.Go(func() {
+			for i := range 10 {
+				if err := j.Put(keyOf(10*g+i), large(10*g+i)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	j.Close()
+	j = open(t, path, false)
+	for i := range 80 {
+		wg.Go(func() {
+			if got, ok, err := j.Get(keyOf(i)); !ok || err != nil || !bytes.Equal(got, large(i)) {
+				t.Errorf("%d: %v, %v, %d bytes", i, ok, err, len(got))
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// What did not fit is not there, and nothing half of it.
+func TestFullDisk(t *testing.T) {
+	j := open(t, filepath.Join(t.TempDir(), "out.partial"), false)
+	put(t, j, 0, 3)
+	var old syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &old); err != nil {
+		t.Fatal(err)
+	}
+	// A file that may not grow stands for a disk that is full. The Go runtime ignores SIGXFSZ.
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: uint64(j.size) + 50, Max: old.Max}); err != nil {
+		t.Fatal(err)
+	}
+	err := j.Put(keyOf(3), answer(3))
+	if rerr := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &old); rerr != nil {
+		t.Fatal(rerr)
+	}
+	if err == nil {
+		t.Fatal("it fitted")
+	}
+	if again := j.Put(keyOf(4), answer(4)); again != err {
+		t.Errorf("after %v: %v", err, again)
+	}
+	j.Close()
+	has(t, open(t, j.file.Name(), false), 3)
+}
+
+// What is in the journal is not asked; what was answered is in it, failures that were answers too, and other failures not.
+func TestCompleter(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "out.partial")
+	asked := 0
+	model := llm.Func(func(_ context.Context, req *llm.Request) (*llm.Response, error) {
+		asked++
+		switch string(req.Body) {
+		case "cut":
+			resp := &llm.Response{Text: "half", FinishReason: "length"}
+			return resp, resp.Err()
+		case "down":
+			return nil, &llm.Error{Type: llm.Server}
+		}
+		return &llm.Response{Text: "re: " + string(req.Body), RequestID: "r"}, nil
+	})
+	sum := func(req *llm.Request) Key { return sha256.Sum256(req.Body) }
+	for run, wantAsked := range []int{3, 1} {
+		j := open(t, path, false)
+		c := New(model, j, sum)
+		asked = 0
+		resp, err := c.Complete(t.Context(), &llm.Request{Body: []byte("hello")})
+		if err != nil || resp.Text != "re: hello" || resp.RequestID != "r" || resp.Cached != (run > 0) {
+			t.Errorf("%+v, %v", resp, err)
+		}
+		var e *llm.Error
+		if resp, err := c.Complete(t.Context(), &llm.Request{Body: []byte("cut")}); !errors.As(err, &e) || e.Type != llm.Length || resp.Text != "half" {
+			t.Errorf("%+v, %v", resp, err)
+		}
+		if _, err := c.Complete(t.Context(), &llm.Request{Body: []byte("down")}); !errors.As(err, &e) || e.Type != llm.Server {
+			t.Error(err)
+		}
+		if asked != wantAsked {
+			t.Errorf("asked %d times, not %d", asked, wantAsked)
+		}
+		j.Close()
+	}
+	j := open(t, path, false)
+	j.file.Close()
+	var w *WriteError
+	if _, err := New(model, j, sum).Complete(t.Context(), &llm.Request{Body: []byte("new")}); !errors.As(err, &w) {
+		t.Error(err)
+	}
+}
+
+func FuzzOpen(f *testing.F) {
+	f.Add([]byte(header))
+	f.Add([]byte(header + keyPrefix + strings.Repeat("0", 64) + `","answer":{"text":"x"}}` + "\n"))
+	f.Add([]byte(header + keyPrefix + "\n\n" + keyPrefix))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		path := filepath.Join(t.TempDir(), "j")
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		j, err := Open(path, false)
+		if errors.Is(err, ErrForeign) {
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := j.Found()
+		if _, _, err := j.Get(Key{}); err != nil {
+			t.Error(err)
+		}
+		put(t, j, 7, 8)
+		j.Close()
+		j = open(t, path, false)
+		if got, ok, err := j.Get(keyOf(7)); !ok || err != nil || !bytes.Equal(got, answer(7)) {
+			t.Errorf("%s, %v, %v", got, ok, err)
+		}
+		if n := j.Found(); n != found && n != found+1 {
+			t.Errorf("%d answers were found, and now %d", found, n)
+		}
+	})
+}
+
+func BenchmarkPut(b *testing.B) {
+	j, err := Open(filepath.Join(b.TempDir(), "j"), false)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer j.Close()
+	for i := range b.N {
+		if err := j.Put(keyOf(i), answer(i)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkGet(b *testing.B) {
+	path := filepath.Join(b.TempDir(), "j")
+	j, _ := Open(path, false)
+	for i := range 100_000 {
+		j.Put(keyOf(i), answer(i))
+	}
+	j.Close()
+	j, err := Open(path, false)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer j.Close()
+	b.ResetTimer()
+	for i := range b.N {
+		if _, ok, err := j.Get(keyOf(i % 100_000)); !ok || err != nil {
+			b.Fatal(ok, err)
+		}
+	}
+}
