@@ -1,7 +1,7 @@
 // Package client is what gpt-ask and gpt-map share: the API flags, and the
 // chain of decorators that they describe.
 //
-//	cache ▶ retry ▶ answer ▶ limit ▶ observe ▶ wire
+//	cache ▶ retry ▶ answer ▶ adapt ▶ limit ▶ observe ▶ wire
 //
 // A hit in the cache spends nothing; every attempt takes its own token from
 // the limits and is counted; a wait between attempts holds none; an answer
@@ -90,6 +90,7 @@ func New(sys *cli.System, drain *cli.Drain, flags *cli.Flags, f *Flags, jobs int
 	})
 	c.Completer = observe.Requests(c.Completer, c.counters, sys.Name)
 	c.Completer = limit.New(c.Completer, c.pacer(f))
+	c.Completer = limit.Adapt(c.Completer)
 	c.Completer = answer.Check(c.Completer, p.params.JSON, p.schema)
 	c.Completer = retry.New(c.Completer, retry.Options{
 		Retries: f.retries.N,

@@ -10,8 +10,9 @@
 // A request may start as soon as those before it are paid for, however large
 // it is; the next one waits the longer.
 //
-// When the server asks one request to wait, the others hold for as long, up to
-// five seconds, since they would only be turned away too.
+// When the server asks one request to wait, the others hold for as long, since
+// they would only be turned away too: up to a minute if it is for its limits, else
+// up to five seconds.
 package limit
 
 import (
@@ -24,7 +25,8 @@ import (
 )
 
 const (
-	maxHold = 5 * time.Second
+	maxHold      = time.Minute     // after a limit of the server's was met, which is all requests'
+	maxOtherHold = 5 * time.Second // after anything else
 
 	// Before any usage is known.
 	firstPerByte = 0.25 // tokens
@@ -68,7 +70,11 @@ func (l *limiter) Complete(ctx context.Context, req *llm.Request) (*llm.Response
 	resp, err := l.next.Complete(ctx, req)
 	var e *llm.Error
 	if errors.As(err, &e) && e.HasWait {
-		l.pacer.Hold(min(e.Wait, maxHold))
+		most := maxOtherHold
+		if e.Type == llm.RateLimit {
+			most = maxHold
+		}
+		l.pacer.Hold(min(e.Wait, most))
 	}
 	switch {
 	case !reserved:

@@ -360,7 +360,8 @@ func TestNothingStartsAfterASoftStop(t *testing.T) {
 }
 
 // When one is told to wait, the others hold, those in line as well as those to
-// come; for five seconds at most, and in step afterwards.
+// come; for a minute at most, or five seconds if it is not for a limit, and in step
+// afterwards.
 func TestHold(t *testing.T) {
 	wait := func(d time.Duration) *llm.Error {
 		return &llm.Error{Type: llm.RateLimit, Status: 429, Retry: true, Wait: d, HasWait: true}
@@ -371,7 +372,8 @@ func TestHold(t *testing.T) {
 		hold time.Duration
 	}{
 		{"as long as told", wait(3 * time.Second), 3 * time.Second},
-		{"at most five seconds", wait(time.Hour), 5 * time.Second},
+		{"at most a minute", wait(time.Hour), time.Minute},
+		{"at most five seconds", &llm.Error{Type: llm.Server, Status: 503, Wait: time.Hour, HasWait: true}, 5 * time.Second},
 		{"an overloaded server", &llm.Error{Type: llm.Server, Status: 503, Wait: 2 * time.Second, HasWait: true}, 2 * time.Second},
 		{"no wait is told", &llm.Error{Type: llm.RateLimit, Status: 429}, 0},
 	} {
@@ -385,7 +387,7 @@ func TestHold(t *testing.T) {
 						}
 						return &llm.Response{}, nil
 					}
-					keepBusy(t, New(s, Local(limits)), 4, 20*time.Second, 10)
+					keepBusy(t, New(s, Local(limits)), 4, 80*time.Second, 10)
 					told := s.came[3] + 50*time.Millisecond
 					resumed := false
 					for _, at := range s.came {

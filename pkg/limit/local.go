@@ -10,14 +10,16 @@ import (
 
 // Local is a pacer for this process alone. Requests start one after the other,
 // in order of arrival.
-func Local(limits pace.Limits) Pacer {
+func Local(limits pace.Limits) Pacer { return newLocal(limits) }
+
+func newLocal(limits pace.Limits) *local {
 	l := &local{
-		head:    make(chan struct{}, 1),
-		earlier: make(chan struct{}, 1),
-		account: pace.New(),
+		head:     make(chan struct{}, 1),
+		earlier:  make(chan struct{}, 1),
+		reserves: limits.TokensPerMinute > 0,
+		account:  pace.New(),
 	}
 	l.account.Limit(limits, time.Now())
-	l.reserves = limits.TokensPerMinute > 0
 	return l
 }
 
@@ -71,11 +73,24 @@ func (l *local) start(now time.Time, tokens int) (wait time.Duration) {
 	return 0
 }
 
+// limit brings other limits on requests into force.
+func (l *local) limit(limits pace.Limits, now time.Time) {
+	l.mu.Lock()
+	l.account.Limit(limits, now)
+	l.mu.Unlock()
+	l.wake()
+}
+
 // Settle implements Pacer.
 func (l *local) Settle(reserved, used int) {
 	l.mu.Lock()
 	l.account.Withdraw(time.Now(), used-reserved)
 	l.mu.Unlock()
+	l.wake()
+}
+
+// wake has the head of the line look again when it may start.
+func (l *local) wake() {
 	select {
 	case l.earlier <- struct{}{}:
 	default:

@@ -80,10 +80,20 @@ type Response struct {
 	Usage        json.RawMessage `json:"usage,omitempty"` // the server's own object
 	RequestID    string          `json:"request_id,omitempty"`
 
+	// What the server said of its limits; not stored.
+	Allowed struct{ Requests, Tokens Allowance } `json:"-"`
+
 	// How it came here; not stored.
 	Cached   bool          `json:"-"`
 	Attempts int           `json:"-"`
 	Elapsed  time.Duration `json:"-"` // of the last attempt
+}
+
+// An Allowance is how much a server says that it takes until a limit of its own
+// is as if nothing had been asked. The zero value says nothing.
+type Allowance struct {
+	Remaining float64
+	Reset     time.Duration // until all of it remains; 0: nothing is known
 }
 
 // Stored reads a response that was stored as its JSON, and marks it as cached.

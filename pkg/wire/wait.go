@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"gptpipe/pkg/llm"
 )
 
 // waitOf is how long a server asks to wait: retry-after-ms, else Retry-After
@@ -47,6 +49,22 @@ func waitOf(status int, h http.Header) (time.Duration, bool) {
 	}
 	return longest, longest > 0
 }
+
+// allowance reads what remains of a limit on requests or tokens. What is not
+// sane says nothing.
+func allowance(h http.Header, what string) (a llm.Allowance) {
+	remaining, err := strconv.ParseFloat(h.Get("X-Ratelimit-Remaining-"+what), 64)
+	if err != nil || !(remaining >= 0) {
+		return a
+	}
+	if reset, ok := parseReset(h.Get("X-Ratelimit-Reset-" + what)); ok && reset <= longestReset {
+		a = llm.Allowance{Remaining: remaining, Reset: reset}
+	}
+	return a
+}
+
+// longestReset is a day, the longest period that limits are given for.
+const longestReset = 24 * time.Hour
 
 // parseReset reads 12ms, 1s, 6m0s, 1d2h, and plain seconds.
 func parseReset(s string) (time.Duration, bool) {

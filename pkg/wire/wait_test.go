@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"gptpipe/pkg/llm"
 )
 
 func TestWaitOf(t *testing.T) {
@@ -92,6 +94,34 @@ func TestResetsCountWith429Alone(t *testing.T) {
 	for _, status := range []int{500, 503, 408, 409} {
 		if d, ok := waitOf(status, h); ok {
 			t.Errorf("status %d: wait %v", status, d)
+		}
+	}
+}
+
+// What a server says of its limits is taken over if it makes sense.
+func TestAllowance(t *testing.T) {
+	for _, test := range []struct {
+		remaining, reset string
+		want             llm.Allowance
+	}{
+		{"59", "1s", llm.Allowance{Remaining: 59, Reset: time.Second}},
+		{"0", "6m0s", llm.Allowance{Reset: 6 * time.Minute}},
+		{"149984", "6ms", llm.Allowance{Remaining: 149984, Reset: 6 * time.Millisecond}},
+		{"10", "60", llm.Allowance{Remaining: 10, Reset: time.Minute}},
+		{"10", "", llm.Allowance{}},
+		{"", "1s", llm.Allowance{}},
+		{"-1", "1s", llm.Allowance{}},
+		{"NaN", "1s", llm.Allowance{}},
+		{"10", "-1", llm.Allowance{}},
+		{"10", "0", llm.Allowance{}},
+		{"10", "30d", llm.Allowance{}},
+		{"many", "soon", llm.Allowance{}},
+	} {
+		h := http.Header{}
+		h.Set("X-Ratelimit-Remaining-Tokens", test.remaining)
+		h.Set("X-Ratelimit-Reset-Tokens", test.reset)
+		if got := allowance(h, "Tokens"); got != test.want {
+			t.Errorf("%q, %q: %+v, want %+v", test.remaining, test.reset, got, test.want)
 		}
 	}
 }

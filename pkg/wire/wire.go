@@ -54,6 +54,7 @@ type Options struct {
 // A Client sends requests to one endpoint.
 type Client struct {
 	format    format
+	root      string
 	url       string
 	header    http.Header // shared by all requests, so that the key has one copy
 	transport *http.Transport
@@ -68,6 +69,7 @@ func NewClient(o Options) *Client {
 	f := formatOf(o.API)
 	c := &Client{
 		format:    f,
+		root:      o.Endpoint.root,
 		url:       o.Endpoint.root + f.path,
 		transport: o.Endpoint.transport(o.Jobs),
 		timeout:   o.Timeout,
@@ -173,9 +175,16 @@ func (c *Client) whole(status int, header http.Header, body []byte, err error) (
 	}
 	resp, err := c.format.read(body)
 	if err == nil {
-		resp.RequestID = requestID(header)
+		headers(resp, header)
 	}
 	return resp, err
+}
+
+// headers takes over what the header of an answer says.
+func headers(resp *llm.Response, h http.Header) {
+	resp.RequestID = requestID(h)
+	resp.Allowed.Requests = allowance(h, "Requests")
+	resp.Allowed.Tokens = allowance(h, "Tokens")
 }
 
 func tooLarge(status int, limit int64) error {
@@ -215,7 +224,7 @@ func (c *Client) read(answer *http.Response, onDelta func(string)) (*llm.Respons
 	if answer.StatusCode/100 == 2 && onDelta != nil && !beginsObject(in) {
 		resp, err := c.format.readStream(in, onDelta)
 		if err == nil {
-			resp.RequestID = requestID(answer.Header)
+			headers(resp, answer.Header)
 		}
 		return resp, err
 	}

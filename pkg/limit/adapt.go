@@ -1,0 +1,232 @@
+package limit
+
+import (
+	"context"
+	"errors"
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gptpipe/pkg/llm"
+	"gptpipe/pkg/pace"
+)
+
+const (
+	slowest = 0.2    // starts a second that are left whatever the server says: if it means it, it says so to one of them
+	fastest = 10_000 // starts a second above which there is nothing to pace
+
+	decrease = 0.9         // of what got through, after the server turned a request away
+	overload = 0.5         // the same, after it asked everybody to slow down
+	settled  = time.Second // until a cut shows, in which there is no other
+
+	// After a cut the rate grows by a power of e: of this much for each second and
+	// for its square, or for each answer and its cube, whichever is less. So it
+	// grows slowly where the limit was found, and then faster, for it may be
+	// another by now; and of few answers few are risked.
+	perSecond, perSecond2 = 0.01, 0.001
+	perAnswer, perAnswer3 = 0.0002, 0.00000001
+
+	// A limit that is as good as new in less than this is found quickly by what it
+	// turns away, and what is said of it is too old when it comes.
+	leastReset = 10 * time.Second
+
+	few = 8 // answers that a rate is taken from, if there are not as many in a second
+)
+
+// Adapt paces next at the rate that its server bears, when nobody has given a
+// limit, or one that is too high.
+//
+// What a server says with each answer of its limits (how many requests or
+// tokens remain, and when all of them will be there again) is spread over that
+// time, unless it is short. For a bucket that fills all the time, this comes to rest where it is
+// half full and the rate is the limit; for one that is filled once a minute, it
+// uses up what remains by then. Several processes that do it share the limit.
+//
+// Where it says nothing, a request that is turned away (429, or an overload)
+// cuts the rate to nine tenths of what got through, or a half, once a second at
+// most; and it grows again by some per cent a second. That is additive increase
+// and multiplicative decrease (AIMD), but that the increase is in proportion,
+// for nobody knows the scale. Of latency nothing is concluded: it varies with
+// the length of answers.
+func Adapt(next llm.Completer) llm.Completer {
+	return &adapter{next: next, line: newLocal(pace.Limits{})}
+}
+
+type adapter struct {
+	next  llm.Completer
+	line  *local
+	paced atomic.Bool // there is a rate in force
+
+	mu      sync.Mutex // guards all below
+	told    float64    // starts a second by what the server says; 0: as many as one likes
+	found   float64    // the same by what it turned away
+	base    float64    // what found was last cut to
+	cut     time.Time  // when
+	answers float64    // since then
+	sent    float64    // requests, since then
+	refused float64    // of these
+	starts  times
+	turned  times   // when requests were turned away
+	tokens  float64 // mean of an answer
+	known   float64 // answers that it is the mean of
+}
+
+func (a *adapter) Complete(ctx context.Context, req *llm.Request) (*llm.Response, error) {
+	if a.paced.Load() {
+		if _, err := a.line.Start(ctx, 0); err != nil {
+			return nil, err
+		}
+	}
+	begin := time.Now()
+	a.begin(begin)
+	resp, err := a.next.Complete(ctx, req)
+	var e *llm.Error
+	switch {
+	case err == nil:
+		now := time.Now()
+		a.answered(now, now.Sub(begin), resp)
+	case errors.As(err, &e) && (e.Type == llm.RateLimit || e.Overload):
+		a.turnedAway(time.Now(), begin, e.Overload)
+	}
+	return resp, err
+}
+
+func (a *adapter) begin(now time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.starts.add(now)
+	a.sent++
+}
+
+// answered learns from a good answer that took so long.
+func (a *adapter) answered(now time.Time, took time.Duration, resp *llm.Response) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if input, output := resp.Tokens(); resp.Allowed.Tokens.Reset > 0 && input+output > 0 {
+		a.known = min(a.known+1, memory)
+		a.tokens += (float64(input+output) - a.tokens) / a.known
+	}
+	told := a.spread(now, resp.Allowed.Requests, took, 1)
+	if a.known > 0 {
+		told = slower(told, a.spread(now, resp.Allowed.Tokens, took, a.tokens))
+	}
+	if a.told == 0 && told == 0 && a.found == 0 {
+		return
+	}
+	a.told = told
+	if a.found > 0 {
+		a.answers++
+		t, n := now.Sub(a.cut).Seconds(), a.answers
+		a.found = a.base * math.Exp(min(perSecond*t+perSecond2*t*t, perAnswer*n+perAnswer3*n*n*n))
+		if n, span := a.starts.last(now); a.found > max(few, 4*float64(n)/span.Seconds()) {
+			a.found = 0 // it holds nobody up
+		}
+	}
+	a.enforce(now)
+}
+
+// spread is the rate at which what remains lasts until all is there again. A
+// request takes so much of it, and those begun since this one, which is so old,
+// are not in it yet.
+func (a *adapter) spread(now time.Time, q llm.Allowance, age time.Duration, each float64) float64 {
+	if q.Reset < max(leastReset, 2*age) {
+		return 0
+	}
+	room := q.Remaining/max(each, 1) - float64(a.starts.within(now, age)-1)
+	return max(room, 0.01) / q.Reset.Seconds()
+}
+
+// turnedAway learns from a request that was begun too soon.
+func (a *adapter) turnedAway(now, begun time.Time, overloaded bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.turned.add(now)
+	if begun.Before(a.cut) {
+		return // to which the cut is the answer
+	}
+	a.refused++
+	if now.Sub(a.cut) < settled {
+		return
+	}
+	by := decrease
+	if overloaded {
+		by = overload
+	}
+	rate := a.through(now)
+	if a.found > 0 { // which was wrong by the part that was refused; but there may have been a queue
+		rate = a.found * max(1-a.refused/max(a.sent, a.refused), 0.5)
+	}
+	a.cutTo(max(by*rate, slowest), now)
+	a.enforce(now)
+}
+
+func (a *adapter) cutTo(rate float64, now time.Time) {
+	a.found, a.base, a.cut = rate, rate, now
+	a.answers, a.sent, a.refused = 0, 0, 0
+}
+
+// through is how many requests a second are not turned away, as far as that is
+// known of those in flight.
+func (a *adapter) through(now time.Time) float64 {
+	starts, span := a.starts.last(now)
+	return max(float64(starts-a.turned.within(now, span)), 0) / span.Seconds()
+}
+
+// enforce brings the slower of the two rates into force. The caller holds mu.
+func (a *adapter) enforce(now time.Time) {
+	rate := slower(a.told, a.found)
+	if rate > 0 {
+		rate = max(rate, slowest)
+	}
+	if rate > fastest {
+		rate = 0
+	}
+	a.line.limit(pace.Limits{PerSecond: rate}, now)
+	a.paced.Store(rate > 0)
+}
+
+// slower is the lower of two rates, of which 0 is none.
+func slower(a, b float64) float64 {
+	if a == 0 || b > 0 && b < a {
+		return b
+	}
+	return a
+}
+
+// times are when things happened last, in a ring.
+type times struct {
+	at [2048]time.Time
+	n  int // in all
+}
+
+func (t *times) add(now time.Time) {
+	t.at[t.n%len(t.at)] = now
+	t.n++
+}
+
+// back is how long ago the last but i happened, from 1 on.
+func (t *times) back(now time.Time, i int) time.Duration { return now.Sub(t.at[(t.n-i)%len(t.at)]) }
+
+// within is how many happened in a span of time until now.
+func (t *times) within(now time.Time, span time.Duration) (n int) {
+	for n < min(t.n, len(t.at)) && t.back(now, n+1) <= span {
+		n++
+	}
+	return n
+}
+
+// last is how many happened in the last second, or if these are few, since the
+// last few began.
+func (t *times) last(now time.Time) (n int, span time.Duration) {
+	held := min(t.n, len(t.at))
+	n = t.within(now, time.Second)
+	switch {
+	case n == len(t.at):
+		return n, t.back(now, n)
+	case n < min(few, held):
+		n = min(few, held)
+		return n, max(t.back(now, n), time.Second)
+	}
+	return n, time.Second
+}

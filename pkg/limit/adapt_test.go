@@ -1,0 +1,135 @@
+package limit
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"gptpipe/pkg/llm"
+	"gptpipe/pkg/pace"
+	"gptpipe/pkg/retry"
+)
+
+// A bounded server turns away what is over its limit, which is so many requests (or tokens, at 100 a request) in a
+// period: of a bucket that fills all the time, or of one that is filled at the beginning of each period.
+type bounded struct {
+	limit   float64
+	period  time.Duration
+	windows bool
+	tells   bool // what remains, with each answer
+	tokens  bool
+	asks    bool // those turned away to wait until there is room
+	kind    llm.Error
+
+	bucket       *rate.Limiter
+	window       time.Time
+	left         float64
+	good, turned int
+	last         time.Time
+}
+
+func (s *bounded) admit(now time.Time) (ok bool, remaining float64, reset, room time.Duration) {
+	if s.windows {
+		if now.Sub(s.window) >= s.period {
+			s.window, s.left = now.Truncate(s.period), s.limit
+		}
+		reset = s.window.Add(s.period).Sub(now)
+		if s.left >= 1 {
+			s.left--
+			return true, s.left, reset, 0
+		}
+		return false, 0, reset, reset
+	}
+	ok = s.bucket.AllowN(now, 1)
+	remaining = s.bucket.TokensAt(now)
+	perSecond := float64(s.bucket.Limit())
+	seconds := func(n float64) time.Duration { return time.Duration(n / perSecond * float64(time.Second)) }
+	return ok, remaining, seconds(s.limit - remaining), seconds(1 - remaining)
+}
+
+func (s *bounded) complete(takes func() time.Duration) llm.Func {
+	s.bucket = rate.NewLimiter(rate.Limit(s.limit/s.period.Seconds()), int(s.limit))
+	var mu = make(chan struct{}, 1)
+	return func(ctx context.Context, _ *llm.Request) (*llm.Response, error) {
+		mu <- struct{}{}
+		now := time.Now()
+		ok, remaining, reset, room := s.admit(now)
+		if ok {
+			s.good++
+			s.last = now
+		} else {
+			s.turned++
+		}
+		d := takes()
+		<-mu
+		if !ok {
+			time.Sleep(d / 10)
+			e := s.kind
+			e.Retry = true
+			if s.asks {
+				e.Wait, e.HasWait = room, true
+			}
+			return nil, &e
+		}
+		time.Sleep(d)
+		resp := usage(60, 40)
+		if s.tells {
+			a := llm.Allowance{Remaining: float64(int(remaining)), Reset: reset}
+			if s.tokens {
+				resp.Allowed.Tokens = llm.Allowance{Remaining: 100 * a.Remaining, Reset: reset}
+			} else {
+				resp.Allowed.Requests = a
+			}
+		}
+		return resp, nil
+	}
+}
+
+// With no limit given, a run comes to rest near the server's: less than 2 % of its requests are turned away, and the
+// server gives most of what it can.
+func TestAdaptToServers(t *testing.T) {
+	limited := llm.Error{Type: llm.RateLimit, Status: 429}
+	slow := llm.Error{Type: llm.Server, Status: 503, Overload: true}
+	for name, test := range map[string]struct {
+		server      bounded
+		least, most time.Duration // an answer takes
+		jobs        int
+		share       float64 // of what the server can give, at least
+	}{
+		"bucket a second, tells":         {bounded{limit: 20, period: time.Second, tells: true, kind: limited}, 100 * time.Millisecond, time.Second, 16, 0.9},
+		"bucket a second, tells, 64":     {bounded{limit: 20, period: time.Second, tells: true, kind: limited}, 100 * time.Millisecond, 2 * time.Second, 64, 0.9},
+		"bucket a minute, tells":         {bounded{limit: 500, period: time.Minute, tells: true, asks: true, kind: limited}, time.Second, 10 * time.Second, 64, 0.9},
+		"bucket a minute, tells tokens":  {bounded{limit: 500, period: time.Minute, tells: true, tokens: true, asks: true, kind: limited}, time.Second, 10 * time.Second, 64, 0.9},
+		"window a minute, tells":         {bounded{limit: 500, period: time.Minute, windows: true, tells: true, asks: true, kind: limited}, time.Second, 5 * time.Second, 64, 0.9},
+		"bucket a minute, says nothing":  {bounded{limit: 500, period: time.Minute, kind: limited}, time.Second, 5 * time.Second, 64, 0.85},
+		"bucket a second, says nothing":  {bounded{limit: 50, period: time.Second, kind: limited}, 100 * time.Millisecond, 2 * time.Second, 64, 0.85},
+		"bucket a second, quick answers": {bounded{limit: 100, period: time.Second, kind: limited}, 10 * time.Millisecond, 300 * time.Millisecond, 64, 0.85},
+		"bucket a second, asks to wait":  {bounded{limit: 50, period: time.Second, asks: true, kind: limited}, 100 * time.Millisecond, 2 * time.Second, 64, 0.85},
+		"window a minute, asks to wait":  {bounded{limit: 500, period: time.Minute, windows: true, asks: true, kind: limited}, time.Second, 5 * time.Second, 64, 0.8},
+		"overload":                       {bounded{limit: 20, period: time.Second, kind: slow}, 100 * time.Millisecond, 2 * time.Second, 64, 0.6},
+		"never in the way":               {bounded{limit: 1000, period: time.Second, tells: true, kind: limited}, time.Second, time.Second, 64, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &test.server
+				runs := min(20*time.Minute, time.Duration(20_000/s.limit*float64(s.period)))
+				begin := time.Now()
+				c := retry.New(Adapt(New(s.complete(random(test.least, test.most+1)), Local(pace.Limits{}))), retry.Options{Retries: 20, MaxWait: time.Hour, Jobs: test.jobs})
+				keepBusy(t, c, test.jobs, runs, 1)
+				can := s.limit * float64(s.last.Sub(begin)) / float64(s.period)
+				share, turned := float64(s.good)/can, float64(s.turned)/float64(s.good+s.turned)
+				t.Log(fmt.Sprintf("%d good, %.1f %% of the limit, %.2f %% turned away", s.good, 100*share, 100*turned))
+				if turned > 0.02 || share < test.share {
+					t.Error("that is not near the limit")
+				}
+				if test.share == 0 && float64(s.good) < 0.98*float64(test.jobs)*runs.Seconds() {
+					t.Errorf("%d jobs were held up", test.jobs)
+				}
+			})
+		})
+	}
+}
