@@ -5,13 +5,11 @@ go 1.26.0
 // What the commands are made of, each with its reason.
 require (
 	github.com/dgraph-io/badger/v4 v4.9.6 // the shared cache; linked by gpt-cache alone
-	github.com/dlclark/regexp2 v1.11.5 // the tokenizers' own expressions, which look ahead; goes with part 3
 	github.com/godbus/dbus/v5 v5.2.2 // what is wrong with the keyring, which go-keyring does not say
 	github.com/klauspost/compress v1.18.0 // zstd of stored answers; Badger brings it along
 	github.com/peterbourgon/ff/v3 v3.4.0 // flags from the environment and the configuration
 	github.com/rivo/uniseg v0.4.7 // graphemes, words and sentences of Unicode
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3 // answers checked against a schema; every draft, no network
-	github.com/tiktoken-go/tokenizer v0.7.0 // exact token counts; later versions miscount
 	github.com/zalando/go-keyring v0.2.8 // keys in the system keyring
 	golang.org/x/sys v0.49.0 // file locks and terminals
 	golang.org/x/term v0.47.0 // is it a terminal, and how wide
@@ -20,6 +18,7 @@ require (
 
 // What only tests need.
 require (
+	github.com/dlclark/regexp2 v1.11.5 // the oracle of the tokenizers' patterns, which look ahead
 	github.com/openai/openai-go/v3 v3.96.0 // the oracle of what the API takes and sends
 	github.com/prometheus/client_model v0.6.3 // with common
 	github.com/prometheus/common v0.73.1 // the parser of what --metrics-file writes
@@ -28,6 +27,7 @@ require (
 
 require (
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
+	github.com/clipperhouse/uax29/v2 v2.7.0 // indirect
 	github.com/coder/websocket v1.8.15 // indirect
 	github.com/danieljoos/wincred v1.2.3 // indirect
 	github.com/dgraph-io/ristretto/v2 v2.2.0 // indirect

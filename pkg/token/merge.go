@@ -1,110 +1,128 @@
 package token
 
-// longPiece is the length in bytes from which a piece is merged here.
-const longPiece = 512
+import "math"
 
-// merge divides a piece into its tokens: it begins with single bytes, and joins
-// the neighbours that make the token of lowest rank, the leftmost of these
-// first, until no two make a token. This is the definition of tiktoken's
-// byte-pair encoding; a heap of candidates makes it n log n.
-func (e *Encoding) merge(piece string) []string {
-	e.ranksOnce.Do(e.loadRanks)
-
-	// The parts are a list: next[i] and prev[i] are where the part that begins
-	// at byte i ends, and where the one before it begins; next is 0 for a byte
-	// that is no longer the beginning of a part.
-	n := int32(len(piece))
-	next, prev := make([]int32, n+1), make([]int32, n+1)
-	for i := range n {
-		next[i], prev[i+1] = i+1, i
-	}
-	pairs := make(pairHeap, 0, n)
-	add := func(i int32) { // the pair of parts that begins at i, if it is a token
-		mid := next[i]
-		if mid == n {
-			return
-		}
-		if rank, ok := e.ranks[piece[i:next[mid]]]; ok {
-			pairs.push(pair{rank: rank, begin: i, end: next[mid]})
-		}
-	}
-	for i := range n {
-		add(i)
-	}
-	for len(pairs) > 0 {
-		p := pairs.pop()
-		mid := next[p.begin]
-		if mid == 0 || mid == n || next[mid] != p.end {
-			continue // one of the two has been merged since
-		}
-		next[p.begin], next[mid] = p.end, 0
-		prev[p.end] = p.begin
-		add(p.begin)
-		if p.begin > 0 {
-			add(prev[p.begin])
-		}
-	}
-
-	var tokens []string
-	for i := int32(0); i < n; i = next[i] {
-		tokens = append(tokens, piece[i:next[i]])
-	}
-	return tokens
+// A merger divides pieces into tokens, and keeps the memory for that.
+type merger struct {
+	*vocabulary
+	parts  []part
+	dead   []uint64 // a bit for each offset in the piece
+	judged [1 << judgedBits]judged
 }
 
-// loadRanks reads the vocabulary out of the codec, which does not show it.
-func (e *Encoding) loadRanks() {
-	ranks := make(map[string]int32, 200_000)
-	for id := 0; ; id++ {
-		token, err := e.codec.Decode([]uint{uint(id)})
-		if err != nil {
-			break
-		}
-		ranks[token] = int32(id)
+// A part is a token of a piece.
+type part struct{ id, length uint32 }
+
+// keptParts is the most parts for which memory is kept for the next piece.
+const keptParts = 8 << 10
+
+// merge returns the tokens of a piece, which is not empty, as byte-pair encoding
+// divides it: it begins with single bytes, and joins the two neighbours that
+// make the token of the lowest rank, the leftmost of these first, until no two
+// make a token. The result is good until the next call.
+//
+// The way to it is that of github/rust-gems, crate bpe, whose README proves it:
+// there is exactly one division in which every two neighbours are compatible,
+// that is, come out as these two when they are encoded together. So the longest
+// token is taken that is compatible with the one before. If there is none,
+// no division goes through this offset, and the token before is made shorter.
+func (m *merger) merge(piece string) []part {
+	id, n := m.longest(piece)
+	if n == len(piece) {
+		m.parts = append(m.parts[:0], part{id, uint32(n)})
+		return m.parts
 	}
-	e.ranks = ranks
-}
-
-// A pair is two neighbouring parts which together are a token.
-type pair struct {
-	rank       int32
-	begin, end int32
-}
-
-func (p pair) before(q pair) bool {
-	return p.rank < q.rank || p.rank == q.rank && p.begin < q.begin
-}
-
-// A pairHeap is a binary heap. It is not container/heap, which allocates for
-// every element.
-type pairHeap []pair
-
-func (h *pairHeap) push(p pair) {
-	s := append(*h, p)
-	i := len(s) - 1
-	for i > 0 && p.before(s[(i-1)/2]) {
-		s[i] = s[(i-1)/2]
-		i = (i - 1) / 2
+	if cap(m.parts) > keptParts {
+		m.parts, m.dead = nil, nil
 	}
-	s[i] = p
-	*h = s
+	m.parts = m.parts[:0]
+	words := len(piece)/64 + 1
+	if cap(m.dead) < words {
+		m.dead = make([]uint64, words)
+	}
+	dead := m.dead[:words]
+	clear(dead)
+
+	pos := 0
+	for {
+		last, end := len(m.parts)-1, pos+n
+		switch {
+		case dead[end/64]>>(end%64)&1 == 0 && (last < 0 || m.compatible(m.parts[last].id, id)):
+			m.parts = append(m.parts, part{id, uint32(n)})
+			pos = end
+			if pos == len(piece) {
+				return m.parts
+			}
+			id, n = m.longest(piece[pos:])
+		case n > 1:
+			id, n = m.shorter(id)
+		default:
+			dead[pos/64] |= 1 << (pos % 64)
+			id, n = m.parts[last].id, int(m.parts[last].length)
+			m.parts = m.parts[:last]
+			pos -= n
+		}
+	}
 }
 
-func (h *pairHeap) pop() pair {
-	s := *h
-	first, last := s[0], s[len(s)-1]
-	s = s[:len(s)-1]
-	for i, child := 0, 1; len(s) > 0; child = 2*i + 1 {
-		if child+1 < len(s) && s[child+1].before(s[child]) {
-			child++
-		}
-		if child >= len(s) || !s[child].before(last) {
-			s[i] = last
-			break
-		}
-		s[i] = s[child]
-		i = child
+// A judged says of two tokens whether they are compatible: the same two meet
+// again and again. Two ids have 36 bits; multiplied by an odd number modulo 2^36
+// they are as good as random, and all pairs are still told apart. The upper bits
+// of the product are the place; the rest stands in it, above two bits: whether
+// they are compatible, and a 1.
+type judged uint32
+
+const (
+	judgedBits = 17
+	pairBits   = 36
+)
+
+// compatible tells whether the bytes of two tokens, encoded together, are these
+// two tokens.
+func (m *merger) compatible(left, right uint32) bool {
+	pair := (uint64(left)<<18 | uint64(right)) * 0x9e3779b97f4a7c15 % (1 << pairBits)
+	place := &m.judged[pair>>(pairBits-judgedBits)]
+	no := judged(pair%(1<<(pairBits-judgedBits))<<2 | 1)
+	if *place|2 == no|2 {
+		return *place != no
 	}
-	*h = s
-	return first
+	*place = no
+	ok := m.vocabulary.compatible(left, right)
+	if ok {
+		*place |= 2
+	}
+	return ok
+}
+
+// compatible takes back the merges that made two tokens, the last one first, on
+// both sides of their boundary. If at some time the two parts that meet there
+// make a token of a lower rank than the merge that came next, they would have been
+// merged instead.
+func (v *vocabulary) compatible(left, right uint32) bool {
+	next := uint32(math.MaxUint32) // the rank of that merge
+	for {
+		if id, ok := v.merged(left, right); ok && id < next {
+			return false
+		}
+		// Of two merges of the same rank, that on the left came first.
+		if left > right {
+			next = left
+			if _, left = v.split(left); left != next {
+				continue
+			}
+			next = right + 1
+			if right, _ = v.split(right); right+1 == next {
+				return true
+			}
+		} else {
+			next = right + 1
+			if right, _ = v.split(right); right+1 != next {
+				continue
+			}
+			next = left
+			if _, left = v.split(left); left == next {
+				return true
+			}
+		}
+	}
 }
