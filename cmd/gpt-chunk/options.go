@@ -65,8 +65,6 @@ func (o *options) resolve(f *cli.Flags) (chunk.Options, error) {
 		return opt, cli.Usagef("more than one of --tokens, --chars, --bytes and --lines")
 	case o.overlap.N >= opt.Size:
 		return opt, cli.Usagef("--overlap %d leaves no room in a budget of %d", o.overlap.N, opt.Size)
-	case o.by.Value == "markdown" || o.by.Value == "code":
-		return opt, cli.Usagef("--by %s is not there yet; --by text is the nearest", o.by.Value)
 	case f.Given("model") && f.Given("encoding"):
 		return opt, cli.Usagef("both --model and --encoding")
 	case !known:
@@ -76,12 +74,9 @@ func (o *options) resolve(f *cli.Flags) (chunk.Options, error) {
 	case f.Given("name") && o.jsonl:
 		return opt, cli.Usagef("--name is not for --jsonl, whose records name themselves")
 	}
-	switch o.by.Value {
-	case "line":
-		opt.By = chunk.ByLine
-	case "none":
-		opt.By = chunk.ByNone
-	}
+	opt.By = map[string]chunk.By{
+		"text": chunk.ByText, "markdown": chunk.ByMarkdown, "code": chunk.ByCode, "line": chunk.ByLine, "none": chunk.ByNone,
+	}[o.by.Value]
 	var err error
 	opt.Encoding, err = token.For(encoding)
 	return opt, err

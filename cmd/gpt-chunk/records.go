@@ -48,7 +48,8 @@ func (c *chunker) record(rec record.Record) error {
 	text, ok := rec.Text(in)
 	switch {
 	case rec.Failed() && (!ok || c.o.in == "" && in == "text"):
-		return c.out.Write(&rec)
+		c.line = append(c.line[:0], rec.Bytes()...)
+		return c.writeLine()
 	case !ok:
 		return &record.LineError{Line: rec.Line, Err: fmt.Errorf("the record has no field %q", in)}
 	}
@@ -67,5 +68,5 @@ func (c *chunker) record(rec record.Record) error {
 			rec.Delete(name)
 		}
 	}
-	return c.divide(strings.NewReader(text), c.names.Unique(doc), rec)
+	return c.divide(strings.NewReader(text), c.names.Unique(doc), &rec)
 }

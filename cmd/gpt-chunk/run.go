@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"io"
@@ -16,13 +17,14 @@ type chunker struct {
 	o     options
 	opt   chunk.Options
 	names chunk.Names
-	out   *record.Writer
-	bad   bool // a record was left out
+	out   *bufio.Writer
+	line  []byte // memory for the next one
+	bad   bool   // a record was left out
 }
 
 func run(_ context.Context, sys *cli.System) error {
 	flags := cli.NewFlags()
-	c := &chunker{sys: sys, out: record.NewWriter(sys.Stdout)}
+	c := &chunker{sys: sys, out: bufio.NewWriterSize(sys.Stdout, bufferSize)}
 	c.o.register(flags)
 	files, err := flags.Parse(sys.Args)
 	if err != nil {
@@ -51,11 +53,13 @@ func run(_ context.Context, sys *cli.System) error {
 	return err
 }
 
+const bufferSize = 64 << 10
+
 // flushFirst is an input that sends on what has been written before it waits
 // for more, so that a live stream comes out as far as it is known.
 type flushFirst struct {
 	in  io.Reader
-	out *record.Writer
+	out *bufio.Writer
 }
 
 func (r flushFirst) Read(p []byte) (int, error) {
@@ -70,7 +74,7 @@ func (c *chunker) file(name string, in io.Reader) error {
 	if c.o.name != "" {
 		name = c.o.name
 	}
-	err := c.divide(in, c.names.Unique(name), record.Record{})
+	err := c.divide(in, c.names.Unique(name), nil)
 	var invalid *chunk.InvalidUTF8Error
 	if errors.As(err, &invalid) {
 		err = cli.WithHint(err, "--replace-invalid reads it as U+FFFD")
@@ -78,8 +82,9 @@ func (c *chunker) file(name string, in io.Reader) error {
 	return err
 }
 
-// divide writes the chunks of a document, each added to a copy of base.
-func (c *chunker) divide(in io.Reader, doc string, base record.Record) error {
+// divide writes the chunks of a document, each added to a copy of base, if that
+// is not nil.
+func (c *chunker) divide(in io.Reader, doc string, base *record.Record) error {
 	s, err := chunk.New(in, c.opt)
 	if err != nil {
 		return err
@@ -92,20 +97,22 @@ func (c *chunker) divide(in io.Reader, doc string, base record.Record) error {
 		if err != nil {
 			return err
 		}
-		rec := base
-		id := record.AppendInt(append([]byte(doc), '#'), int64(part.Seq))
-		rec.Set("id", record.AppendString(nil, string(id)))
-		rec.Set("doc", record.AppendString(nil, doc))
-		rec.Set("seq", record.AppendInt(nil, int64(part.Seq)))
-		rec.Set("start", record.AppendInt(nil, part.Start))
-		rec.Set("end", record.AppendInt(nil, part.End))
-		rec.Set("tokens", record.AppendInt(nil, int64(part.Tokens)))
-		rec.Set("text", record.AppendString(nil, part.Text))
-		if part.Last {
-			rec.Set("last", []byte("true"))
+		if base == nil {
+			c.line = appendPart(c.line[:0], doc, part)
+		} else {
+			rec := *base
+			addPart(&rec, doc, part)
+			c.line = append(c.line[:0], rec.Bytes()...)
 		}
-		if err := c.out.Write(&rec); err != nil {
+		if err := c.writeLine(); err != nil {
 			return err
 		}
 	}
+}
+
+// writeLine writes c.line and a newline.
+func (c *chunker) writeLine() error {
+	c.line = append(c.line, '\n')
+	_, err := c.out.Write(c.line)
+	return err
 }

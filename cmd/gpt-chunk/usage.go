@@ -11,6 +11,8 @@ would pause. "gpt-chunk FILE | gpt-join" gives FILE back byte for byte.
   -l, --lines N          … lines
       --overlap N        begin with up to N of the same unit of the one before
       --by HOW           text: at paragraphs, lines, sentences, words (default)
+                         markdown: at headings, and between blocks; adds section
+                         code: between blocks, as blank lines and indentation show
                          line: at line ends; none: as full as possible
       --encoding NAME    o200k_base (default) or cl100k_base
   -m, --model NAME       the encoding of this model

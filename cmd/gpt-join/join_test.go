@@ -37,6 +37,25 @@ func joined(t *testing.T, dir, stdin string, args ...string) (stdout, stderr str
 	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
 }
 
+// On a terminal control characters are made harmless, however the text is cut
+// into writes; what it says stays.
+func TestHarmless(t *testing.T) {
+	const text = "a\x1b[2J é\u0085\r\n中\x00\r😀\x7f\tend\n"
+	const want = "a\u241b[2J é\ufffd\n中\u2400\u240d😀\u2421\tend\n"
+	for size := 1; size <= len(text); size++ {
+		var out bytes.Buffer
+		h := &harmless{out: &out}
+		for at := 0; at < len(text); at += size {
+			if n, err := h.Write([]byte(text[at:min(at+size, len(text))])); err != nil || n == 0 {
+				t.Fatal(n, err)
+			}
+		}
+		if out.String() != want {
+			t.Errorf("in writes of %d: %q", size, out.String())
+		}
+	}
+}
+
 func TestManualAndUsageHaveEveryFlag(t *testing.T) {
 	flags := cli.NewFlags()
 	new(options).register(flags)
@@ -51,6 +70,7 @@ func TestJoin(t *testing.T) {
 		"answer1":   `{"doc":"d","seq":1,"response":{"k": 1},"last":true}` + "\n",
 		"failed":    `{"doc":"d","seq":1,"text":"x","error":{"type":"server","message":"down"},"last":true}` + "\n",
 		"torn":      "{\"response\":\"One.\"}\n{\"resp",
+		"place":     `{"doc":"d","seq":-1,"response":"x"}` + "\n",
 		"duplicate": `{"doc":"d","seq":0,"response":"ZERO"}` + "\n",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
@@ -72,7 +92,10 @@ func TestJoin(t *testing.T) {
 		{args: []string{"--allow-missing", "answer0", "failed"}, want: "zero\n\n[missing d#1]\n", stderr: "gpt-join: d#1: failed: server: down\n"},
 		{args: []string{"answer0", "gone", "answer1"}, want: "zero\n\n{\"k\":1}\n", stderr: "gpt-join: gone: no such file or directory\n", status: 1},
 		{args: []string{"torn"}, want: "One.\n", stderr: "gpt-join: torn: line 2: the JSON ends too early\n", status: 1},
-		{args: []string{"answer0", "duplicate", "answer1"}, want: "zero\n\n{\"k\":1}\n", stderr: "gpt-join: d#0: duplicate, the first one is kept\n"},
+		{args: []string{"answer0", "duplicate", "answer1"}, want: "zero\n\n{\"k\":1}\n", stderr: "gpt-join: d#0: duplicate with another content, the first one is kept\n", status: 3},
+		{args: []string{"answer0", "answer0", "answer1"}, want: "zero\n\n{\"k\":1}\n", stderr: "gpt-join: d#0: duplicate, the first one is kept\n"},
+		{args: []string{"answer0", "answer1", "answer0", "answer1"}, want: "zero\n\n{\"k\":1}\n", stderr: "gpt-join: d#0 to d#1: duplicates, the first ones are kept\n"},
+		{args: []string{"answers", "place"}, want: "One.\n\nTwo.\n", stderr: "gpt-join: place: line 1: seq -1 is not a whole number from 0 to 999999999999999999\n", status: 3},
 		{args: []string{"--jsonl", "answer0", "answer1"}, want: `{"id":"d#0","doc":"d","seq":0,"text":"zero\n\n{\"k\":1}","last":true}` + "\n"},
 		{
 			args: []string{"-t", "2", "answers"}, want: `{"id":"-#0","doc":"-","seq":0,"tokens":2,"text":"One."}` + "\n" + `{"id":"-#1","doc":"-","seq":1,"tokens":2,"text":"Two.","last":true}` + "\n",

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"runtime/debug"
+
+	"golang.org/x/sys/unix"
 
 	"gptpipe/pkg/cli"
 	"gptpipe/pkg/join"
@@ -62,41 +65,89 @@ func run(_ context.Context, sys *cli.System) error {
 		return cli.WithHint(cli.Usagef("no input"), "pipe records in, name a FILE, or say - to type them")
 	}
 
-	opt.Report = func(p join.Problem) { sys.Log.Errorf("%v", p) }
-	j := join.New(sys.Stdout, opt)
-	badLine := false
-	ok, err := cli.EachInput(sys, files, func(name string, in io.Reader) error {
-		for r := record.NewReader(flushFirst{in, j}, false); ; {
-			rec, err := r.Read()
-			if err == io.EOF {
-				return nil
-			}
-			var bad *record.LineError
-			if errors.As(err, &bad) {
-				sys.Log.Errorf("%s: %v", name, bad)
-				badLine = true
-				continue
-			}
-			if err == nil {
-				err = j.Add(rec)
-			}
-			if err != nil {
-				return err
-			}
-		}
-	})
+	// Garbage is to be collected before it doubles what waits.
+	debug.SetMemoryLimit(join.DefaultMemory + 64<<20)
+
+	j := &joiner{sys: sys}
+	opt.TempDir = tempDir(sys.Getenv)
+	opt.Report = j.report
+	j.Joiner = join.New(output(sys.Stdout), opt)
+	ok, err := cli.EachInput(sys, files, j.file)
+	if err == nil {
+		err = j.lost
+	}
 	if err == nil {
 		err = j.Close()
 	}
+	var lost *join.SpillError
 	switch {
+	case errors.As(err, &lost):
+		return cli.WithHint(err, "set TMPDIR to a folder with more room; what was written is right as far as it goes")
 	case err != nil:
 		return err
-	case !ok || badLine:
+	case !ok || j.badLine:
 		return cli.Quiet(cli.StatusFailed)
 	case j.Incomplete():
 		return cli.Quiet(cli.StatusIncomplete)
 	}
 	return nil
+}
+
+// A joiner joins the records of files.
+type joiner struct {
+	*join.Joiner
+	sys     *cli.System
+	name    string // of the file
+	badLine bool   // a line was no record
+	lost    error  // nothing more can be joined
+}
+
+func (j *joiner) file(name string, in io.Reader) error {
+	j.name = name
+	r := record.NewReader(flushFirst{in, j.Joiner}, false)
+	r.Reuse()
+	for j.lost == nil {
+		rec, err := r.Read()
+		var bad *record.LineError
+		switch {
+		case err == io.EOF:
+			return nil
+		case errors.As(err, &bad):
+			j.sys.Log.Errorf("%s: %v", name, bad)
+			j.badLine = true
+			continue
+		case err != nil:
+			return err
+		}
+		err = j.Add(rec)
+		var lost *join.SpillError
+		if errors.As(err, &lost) {
+			j.lost = err
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (j *joiner) report(p join.Problem) {
+	if p.Kind == join.Bad {
+		j.sys.Log.Errorf("%s: %v", j.name, p)
+		return
+	}
+	j.sys.Log.Errorf("%v", p)
+}
+
+// tempDir is where records wait that memory has no room for: not in /tmp if it
+// can be helped, which is often memory itself (see file-hierarchy(7)).
+func tempDir(getenv func(string) string) string {
+	if dir := getenv("TMPDIR"); dir != "" {
+		return dir
+	}
+	if unix.Access("/var/tmp", unix.W_OK) == nil {
+		return "/var/tmp"
+	}
+	return "/tmp"
 }
 
 // flushFirst is an input that sends on what has been written before it waits

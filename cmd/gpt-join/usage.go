@@ -3,7 +3,8 @@ package main
 const usage = `usage: gpt-join [flags] [FILE ...]
 
 Puts JSON Lines records, in any order, together to documents, and writes their
-text. Texts that gpt-chunk cut come back as they were.
+text. Texts that gpt-chunk cut come back as they were. What has to wait for
+others waits in memory up to 256 MB, beyond that in a file in $TMPDIR (/var/tmp).
 
       --in FIELD         the value to take (default: response, else text)
       --sep STRING       between records and documents (default: a blank line and
@@ -16,7 +17,7 @@ text. Texts that gpt-chunk cut come back as they were.
   -h, --help, --version
 
 Exit status: 0 all done, 1 a file or line could not be read, 2 usage,
-3 a document is incomplete, and written up to the gap.
+3 a document is incomplete, and written up to the gap, or data was left out.
 
   $ gpt-chunk -t 2000 book.txt | gpt-map -p 'Summarise.' | gpt-join > summary.txt
   $ gpt-chunk -t 2000 book.txt | gpt-map -p 'Summarise.' | gpt-join -t 8000 |

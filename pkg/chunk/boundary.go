@@ -1,199 +1,145 @@
 package chunk
 
 import (
-	"bytes"
-	"io"
-	"strings"
+	"unicode"
 	"unicode/utf8"
 
-	"github.com/rivo/uniseg"
+	"github.com/clipperhouse/uax29/v2/graphemes"
+	"github.com/clipperhouse/uax29/v2/sentences"
+	"github.com/clipperhouse/uax29/v2/words"
 )
 
-// A rank is how good a boundary is.
+// A rank is how good a boundary within a line is.
 type rank int
 
 const (
-	grapheme rank = iota
-	word
+	sentence rank = iota
 	clause
-	sentence
+	word
+	grapheme
 	ranks
 )
 
-// lookahead is how many bytes behind a boundary may have a say in it.
-const lookahead = 32
+const (
+	// lookahead is how many bytes behind a boundary may have a say in it.
+	lookahead = 32
+	// lookbehind is the same before it, where text is not looked at from its beginning.
+	lookbehind = 64
+	// firstView is how far a boundary is looked for at first.
+	firstView = 256
+)
 
-// full returns the least end of a chunk for which a boundary is taken while
-// there is one of lower rank nearer to limit: four fifths, which keeps the mean
-// at nine tenths or more, whatever the distance of the boundaries.
-func full(limit int) int { return limit - limit/5 }
-
-// choose returns the end of a chunk that may reach up to limit. It is not found
-// if there is none after s.fresh, or none but at the cost of the boundaries that
-// were asked for; the overlap must give way then. There is not enough if that
-// depends on text which is not there yet.
-func (s *Splitter) choose(limit int) (cut int, found, enough bool) {
-	text := s.src.text
-	switch s.opt.By {
-	case ByNone:
-		return limit, true, true
-	case ByLine:
-		if cut := s.fresh + bytes.LastIndexByte(text[s.fresh:limit], '\n') + 1; cut > s.fresh {
-			return cut, true, true
+// lastBoundary returns the last boundary of that rank in text[from:to+1], or 0.
+func lastBoundary(text []byte, r rank, from, to int) int {
+	for view := firstView; ; view *= 4 {
+		low, last := max(from, to-view), 0
+		boundaries(text[:floor(text, to+lookahead)], r, low, func(at int) bool {
+			if at <= to {
+				last = at
+			}
+			return at < to
+		})
+		if last > 0 || low == from {
+			return last
 		}
-		if s.fresh > 0 && text[s.fresh-1] == '\n' {
-			return 0, false, true
-		}
-	default:
-		if cut := lastLine(text, max(s.fresh+1, full(limit)), limit); cut > 0 {
-			return cut, true, true
-		}
+		to = low - 1
 	}
-
-	end, enough := s.around(limit)
-	if !enough {
-		return 0, false, false
-	}
-	last := lastBoundaries(text[:end], max(s.fresh+1, full(limit)), limit)
-	for r := sentence; r >= word; r-- {
-		if last[r] > 0 {
-			return last[r], true, true
-		}
-	}
-	// Rather half a chunk than half a word, and less overlap than a short one.
-	half := lastBoundaries(text[:end], max(s.fresh+1, limit/2), limit)
-	for r := sentence; r >= word; r-- {
-		if half[r] > 0 {
-			return half[r], true, true
-		}
-	}
-	if s.fresh > limit/2 {
-		return 0, false, true
-	}
-	cut = lastBoundaries(text[:end], s.fresh+1, limit)[grapheme]
-	return cut, cut > 0, true
 }
 
-// alone returns the end of a chunk that is part of a single grapheme cluster,
-// because the cluster is over the budget.
-func (s *Splitter) alone() (cut int, enough bool) {
-	text := s.src.text
-	end, enough := s.around(s.reach.end)
-	if !enough {
-		return 0, false
-	}
-	cluster, rest, _, _ := uniseg.FirstGraphemeCluster(text[:end], -1)
-	if s.opt.Unit == Tokens && len(rest) > 0 && len(cluster) > s.reach.end {
-		// The tokens of a longer text need not be those of the cluster alone.
-		if _, ok := s.within(len(cluster)); ok {
-			return len(cluster), true
+// firstBoundary returns the first boundary of that rank in text[from:to+1], or 0.
+func firstBoundary(text []byte, r rank, from, to int) (first int) {
+	boundaries(text[:floor(text, to+lookahead)], r, from, func(at int) bool {
+		if at <= to {
+			first = at
 		}
-	}
-	for cut, step := s.reach.end, 1; cut > 0; cut, step = s.before(cut, step), 2*step {
-		if _, ok := s.within(cut); ok {
-			return cut, true
-		}
-	}
-	_, n := utf8.DecodeRune(text)
-	return n, true
-}
-
-// around returns the end of the text that has a say in the boundaries up to i.
-func (s *Splitter) around(i int) (end int, enough bool) {
-	i += lookahead
-	return floor(s.src.text, i), i <= len(s.src.text) || s.src.err == io.EOF
-}
-
-// lastLine returns the last end of a paragraph in text[from:to+1], else the
-// last end of a line, else 0. A paragraph ends with a blank line.
-func lastLine(text []byte, from, to int) int {
-	line := 0
-	for i := to; i >= from; {
-		i = bytes.LastIndexByte(text[:i], '\n') + 1
-		if i < from {
-			break
-		}
-		if endsParagraph(text[:i]) {
-			return i
-		}
-		line = max(line, i)
-		i--
-	}
-	return line
-}
-
-// endsParagraph tells whether the last line of text, which ends with a newline,
-// is blank.
-func endsParagraph(text []byte) bool {
-	text = bytes.TrimRight(text[:len(text)-1], " \t\r")
-	return len(text) == 0 || text[len(text)-1] == '\n'
-}
-
-// lastBoundaries returns the last boundary of each rank in text[from:to+1], or 0.
-func lastBoundaries(text []byte, from, to int) (last [ranks]int) {
-	boundaries(text, from, func(at int, r rank) bool {
-		if at > to {
-			return false
-		}
-		for ; r >= grapheme; r-- {
-			last[r] = at
-		}
-		return true
+		return false
 	})
-	return last
+	return first
 }
 
-// clauseMarks end a clause, if white space follows or they are fullwidth.
-const clauseMarks = ",;:–—…" + fullwidthMarks
-const fullwidthMarks = "，、；："
-
-// boundaries calls yield with the grapheme cluster boundaries of text that are
-// not before from, in order, and the highest rank of each, until it returns
-// false. Words and sentences are those of UAX #29; where text begins in the
-// middle of one, the first of them may be missed.
-func boundaries(text []byte, from int, yield func(at int, r rank) bool) {
-	at := certain(text, from-1)
-	rest, state, inClause := text[at:], -1, false
-	for len(rest) > 0 {
-		var cluster []byte
-		var flags int
-		cluster, rest, flags, state = uniseg.Step(rest, state)
-		at += len(cluster)
-
-		r := grapheme
-		if flags&uniseg.MaskWord != 0 {
-			r = word
+// boundaries calls yield with the boundaries of that rank in text, from from on,
+// until it returns false. All are boundaries of grapheme clusters. The end of the
+// text is none. Words and sentences are those of UAX #29; a sentence is seen from
+// lookbehind bytes before from, which is all that matters but for runs of closing
+// marks or spaces as long.
+func boundaries(text []byte, r rank, from int, yield func(at int) bool) {
+	start := certain(text, from-lookbehind)
+	var segments interface {
+		Next() bool
+		End() int
+	}
+	switch r {
+	case sentence:
+		segments = sentences.FromBytes(text[start:])
+	case clause, grapheme:
+		segments = graphemes.FromBytes(text[start:])
+	default:
+		segments = words.FromBytes(text[start:])
+	}
+	clusters, cluster := graphemes.FromBytes(text[start:]), start
+	isCluster := func(at int) bool {
+		if before := text[at-1]; before == '\n' || before == ' ' && text[at] < utf8.RuneSelf {
+			return true
 		}
-		c, n := utf8.DecodeRune(cluster)
-		switch {
-		case n < len(cluster):
-			inClause = false
-		case strings.ContainsRune(fullwidthMarks, c):
-			r = clause
-		case strings.ContainsRune(clauseMarks, c):
-			inClause = true
-		case inClause && (c == ' ' || c == '\t'):
-			r = clause
-		default:
-			inClause = false
+		for cluster < at && clusters.Next() {
+			cluster = start + clusters.End()
 		}
-		if flags&uniseg.MaskSentence != 0 {
-			r = sentence
+		return cluster == at
+	}
+	for segments.Next() {
+		at := start + segments.End()
+		if at == len(text) {
+			return
 		}
-		if at >= from && len(rest) > 0 && !yield(at, r) {
+		if at < from || r == clause && !endsClause(text[:at], text[at:]) || r == word && !endsWord(text[:at], text[at:]) ||
+			r != clause && r != grapheme && !isCluster(at) {
+			continue
+		}
+		if !yield(at) {
 			return
 		}
 	}
 }
 
+// endsWord tells whether the boundary of UAX #29 between before and after is one
+// between words for a reader: not between a word and the punctuation behind it.
+func endsWord(before, after []byte) bool {
+	a, _ := utf8.DecodeLastRune(before)
+	b, _ := utf8.DecodeRune(after)
+	return unicode.IsSpace(a) || !unicode.IsPunct(b)
+}
+
+// endsClause tells whether before ends with a mark of a clause, and, if that is
+// not fullwidth, white space.
+func endsClause(before, after []byte) bool {
+	n := len(before)
+	if c := before[n-1]; c != ' ' && c != '\t' && c < utf8.RuneSelf {
+		return false
+	}
+	for n > 0 && (before[n-1] == ' ' || before[n-1] == '\t') {
+		n--
+	}
+	r, _ := utf8.DecodeLastRune(before[:n])
+	switch r {
+	case '，', '、', '；', '：':
+		return after[0] != ' ' && after[0] != '\t'
+	case ',', ';', ':', '–', '—', '…':
+		return n < len(before) && after[0] != ' ' && after[0] != '\t'
+	}
+	return false
+}
+
 // certain returns the last grapheme cluster boundary not after i that is one
-// whatever stands around it: between two code points that join with nothing.
-// There is always one at 0, where a chunk begins.
+// whatever stands around it. There is always one at 0, where a chunk begins.
 func certain(text []byte, i int) int {
 	i = floor(text, i)
+	if i == len(text) {
+		_, n := utf8.DecodeLastRune(text)
+		i -= n
+	}
 	for i > 0 {
 		before, n := utf8.DecodeLastRune(text[:i])
-		if after, _ := utf8.DecodeRune(text[i:]); joinless(before) && joinless(after) {
+		if after, _ := utf8.DecodeRune(text[i:]); parts(before, after) {
 			return i
 		}
 		i -= n
@@ -201,11 +147,48 @@ func certain(text []byte, i int) int {
 	return 0
 }
 
-// joinless tells of some frequent code points that UAX #29 knows no rule for,
-// so that there is a boundary between any two of them.
+// parts tells of many pairs of code points that there is a boundary between them,
+// whatever stands before and behind: the second joins with nothing before it, or is
+// an emoji, which joins with one before it by U+200D, and the first is none that
+// joins with what is behind it (GB6, GB9b).
+func parts(before, after rune) bool {
+	switch {
+	case 0x600 <= before && before <= 0x8ff && !joinless(before), before == 0xd4e, 0x11000 <= before && before <= 0x11fff,
+		0x1100 <= before && before <= 0x115f, 0xa960 <= before && before <= 0xa97c: // Hangul that begins a syllable
+		return false
+	}
+	emoji := 0x1f300 <= after && after <= 0x1f3fa || 0x1f400 <= after && after <= 0x1faff
+	return joinless(after) || emoji && before != 0x200d
+}
+
+// joinless tells of most letters that UAX #29 knows no rule for grapheme clusters
+// with them, but that marks may follow.
 func joinless(r rune) bool {
-	return ' ' <= r && r <= '~' || // ASCII
-		0x4E00 <= r && r <= 0x9FFF || // ideographs
-		0x3041 <= r && r <= 0x3096 || 0x30A1 <= r && r <= 0x30FA || // kana
-		0x3001 <= r && r <= 0x3002 || r == 0xFF0C // 、。，
+	switch {
+	case ' ' <= r && r <= '~',
+		0x4e00 <= r && r <= 0x9fff,                         // ideographs
+		0xc0 <= r && r <= 0x2ff,                            // Latin
+		0x370 <= r && r <= 0x482, 0x48a <= r && r <= 0x58f, // Greek, Cyrillic, Armenian
+		0x5d0 <= r && r <= 0x5ea, 0x620 <= r && r <= 0x64a, // Hebrew, Arabic
+		0xe01 <= r && r <= 0xe30,                               // Thai
+		0x2018 <= r && r <= 0x2026,                             // quotation marks
+		0x3001 <= r && r <= 0x3002, 0x3008 <= r && r <= 0x3011, // 、。「」
+		0x3041 <= r && r <= 0x3096, 0x30a1 <= r && r <= 0x30fa, // kana
+		0xac00 <= r && r <= 0xd7a3, // Hangul: joins with what is not composed behind it
+		0xff01 <= r && r <= 0xff5e: // fullwidth ASCII
+		return true
+	}
+	return false
+}
+
+// floor returns the last code point boundary of text that is not after i, and at
+// least 0.
+func floor(text []byte, i int) int {
+	if i >= len(text) {
+		return len(text)
+	}
+	for i > 0 && !utf8.RuneStart(text[i]) {
+		i--
+	}
+	return max(i, 0)
 }

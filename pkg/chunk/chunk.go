@@ -1,43 +1,3 @@
-// Package chunk divides a stream of text into chunks that keep within a
-// budget, cut at natural boundaries.
-//
-//	s, err := chunk.New(file, chunk.Options{Unit: chunk.Tokens, Size: 2000, Encoding: enc})
-//	…
-//	for {
-//		c, err := s.Next()
-//		if err == io.EOF {
-//			break
-//		}
-//		…
-//	}
-//
-// What holds for every chunk:
-//
-//   - Its text is input[Start:End], byte for byte; without overlap, the texts
-//     put together are the input. Line ends, NUL and a byte order mark stay.
-//   - It is within the budget when it is counted alone. The one exception is a
-//     budget smaller than a code point, which gives that code point alone.
-//   - It is cut within a grapheme cluster (Unicode UAX #29) only if the cluster
-//     alone is over the budget, and then between code points; [ByNone] cuts
-//     between any two code points.
-//   - It depends on the input alone, not on how the input arrives, and it is
-//     returned as soon as it is known.
-//
-// Memory is bounded by the budget, not by the input.
-//
-// # Overlap
-//
-// With Options.Overlap a chunk begins with the end of the one before it, for
-// context. That part is spent from the budget, begins on a boundary, and is
-// left out where there would be no room for new text.
-//
-// # Invalid UTF-8
-//
-// It is an [InvalidUTF8Error], after the chunks that are complete before it. With
-// Options.ReplaceInvalid each ill-formed sequence, as [token.Invalid] finds it,
-// becomes U+FFFD in Text, while Start and End remain offsets of the input. An
-// overlap does not reach back over a replacement, so that its length is the same
-// in the text and in the input, and it can be cut off again by the offsets.
 package chunk
 
 import (
@@ -66,6 +26,11 @@ const (
 	// ByText cuts at the highest of these that leaves the chunk reasonably
 	// full: paragraph, line, sentence, clause, word, grapheme cluster.
 	ByText By = iota
+	// ByMarkdown cuts at headings and between the blocks of Markdown, and fills
+	// Chunk.Section.
+	ByMarkdown
+	// ByCode cuts between the blocks of source code, as its layout shows them.
+	ByCode
 	// ByLine cuts at ends of lines; a line over the budget is cut as by text.
 	ByLine
 	// ByNone makes chunks as full as the unit allows.
@@ -89,9 +54,10 @@ const MaxLines = 4 << 20
 
 // A Chunk is a part of the input.
 type Chunk struct {
-	Seq        int   // 0, 1, 2 …
-	Start, End int64 // in bytes of the input
-	Tokens     int   // of Text counted alone; 0 without Options.Encoding
+	Seq        int      // 0, 1, 2 …
+	Start, End int64    // in bytes of the input
+	Tokens     int      // of Text counted alone; 0 without Options.Encoding
+	Section    []string // the headings it is under, outermost first; not nil ByMarkdown
 	Text       string
 	Last       bool // no chunk follows
 }
@@ -126,10 +92,12 @@ type Splitter struct {
 
 	// The chunk being made begins at src.text[0]; src.text[:fresh] is overlap,
 	// for which overlap units are allowed.
-	fresh   int
-	overlap int
-	reach   reach
-	err     error // what Next returns from now on
+	fresh    int
+	overlap  int
+	reach    reach
+	ladder   ladder // in tokens
+	markdown markdown
+	err      error // what Next returns from now on
 }
 
 // New returns a Splitter for in. The error is that of opt.Check.
@@ -164,6 +132,9 @@ func (s *Splitter) cut() (cut, tokens int, ok bool) {
 			return 0, 0, false
 		}
 		limit := s.reach.end
+		if s.opt.By == ByMarkdown && !s.scanMarkdown(limit) {
+			return 0, 0, false
+		}
 		if s.reach.all {
 			if tokens, ok := s.within(limit); ok {
 				return limit, tokens, true
@@ -187,7 +158,7 @@ func (s *Splitter) cut() (cut, tokens int, ok bool) {
 		}
 		if s.fresh == 0 {
 			cut, ok = s.alone()
-			return cut, s.count(cut), ok
+			return cut, s.count(0, cut), ok
 		}
 		s.overlap /= 2
 		s.begin(s.overlapStart(s.fresh))
@@ -205,6 +176,9 @@ func (s *Splitter) take(cut, tokens int) Chunk {
 		Text:   string(s.src.text[:cut]),
 		Last:   cut == len(s.src.text),
 	}
+	if s.opt.By == ByMarkdown {
+		c.Section = s.path(s.fresh, cut)
+	}
 	s.seq++
 	s.fresh = cut
 	s.overlap = s.opt.Overlap
@@ -218,6 +192,9 @@ func (s *Splitter) take(cut, tokens int) Chunk {
 
 // begin makes the chunk begin at start, which is not after fresh.
 func (s *Splitter) begin(start int) {
+	if s.opt.Unit == Tokens {
+		s.restart(start)
+	}
 	s.src.discard(start)
 	s.fresh -= start
 	s.reach = reach{}

@@ -2,6 +2,7 @@ package chunk
 
 import (
 	"bytes"
+	"sort"
 	"unicode/utf8"
 )
 
@@ -17,7 +18,7 @@ func (s *Splitter) overlapStart(end int) int {
 	for step := 1; first < end; step *= 2 {
 		start := s.chooseStart(first, end)
 		if s.opt.Unit != Tokens || start == end ||
-			s.opt.Encoding.Count(string(s.src.text[start:end])) <= s.overlap {
+			s.count(start, end) <= s.overlap {
 			return start
 		}
 		first = start + step
@@ -30,9 +31,7 @@ func (s *Splitter) overlapReach(end int) int {
 	text := s.src.text[:end]
 	switch s.opt.Unit {
 	case Tokens:
-		all := s.opt.Encoding.Count(string(text))
-		start, _, _ := s.opt.Encoding.Fit(string(text), max(0, all-s.overlap), false)
-		return start
+		return s.overlapTokens(end)
 	case Chars:
 		for n := s.overlap; n > 0 && len(text) > 0; n-- {
 			_, size := utf8.DecodeLastRune(text)
@@ -51,6 +50,23 @@ func (s *Splitter) overlapReach(end int) int {
 	default:
 		return max(0, end-s.overlap)
 	}
+}
+
+// overlapTokens is overlapReach in tokens: between the last rung from which there
+// are too many of them and the next.
+func (s *Splitter) overlapTokens(end int) int {
+	rungs := s.ladder.rungs
+	at := func(i int) int { return int(rungs[i].at - s.src.gone) }
+	i := sort.Search(len(rungs), func(i int) bool { return at(i) >= end || s.count(at(i), end) <= s.overlap })
+	low, high := 0, end
+	if i > 0 {
+		low = at(i - 1)
+	}
+	if i < len(rungs) {
+		high = min(end, at(i))
+	}
+	n, _, _ := s.opt.Encoding.Fit(string(s.src.text[low:high]), max(0, s.count(low, end)-s.overlap), false)
+	return low + n
 }
 
 // chooseStart returns the boundary from first on, before end, that is best to
@@ -91,21 +107,14 @@ func (s *Splitter) chooseStart(first, end int) int {
 		return end // not a part of a line
 	}
 
-	var earliest [ranks]int
-	boundaries(text, first, func(at int, r rank) bool {
-		if at > middle && earliest[word] > 0 {
-			return false
+	for r := sentence; r <= word; r++ {
+		if at := firstBoundary(text, r, first, middle); at > 0 {
+			return at
 		}
-		for ; r >= grapheme; r-- {
-			if earliest[r] == 0 && (at <= middle || r <= word) {
-				earliest[r] = at
-			}
-		}
-		return true
-	})
-	for r := sentence; r >= grapheme; r-- {
-		if earliest[r] > 0 {
-			return earliest[r]
+	}
+	for r := word; r <= grapheme; r++ {
+		if at := firstBoundary(text, r, first, end); at > 0 {
+			return at
 		}
 	}
 	return end

@@ -1,92 +1,62 @@
 package join
 
-import (
-	"fmt"
-	"unicode/utf8"
-)
-
-// A piece is what one record gives to its document.
-type piece struct {
-	seq, to    int64 // to is the last one that a mark stands for, else seq
-	text       string
-	start, end int64 // in the document, if cut
-	cut        bool  // a text that gpt-chunk cut
-	mark       bool  // stands for what is missing
-}
-
-// mark returns the piece that stands for the missing records from to to.
-func mark(name string, from, to int64) piece {
-	text := fmt.Sprintf("[missing %s#%d]", name, from)
-	if to > from {
-		text = fmt.Sprintf("[missing %s#%d to %s#%d]", name, from, name, to)
-	}
-	return piece{seq: from, to: to, text: text, mark: true}
-}
+import "unicode/utf8"
 
 // A doc is a document that is not complete.
 type doc struct {
-	name     string
+	key
+	number   int             // in order of appearance
 	numbered bool            // by seq
-	seen     runs            // the seqs that have arrived
-	last     int64           // the seq that says it is the last, or -1
+	seen     seen            // the seqs that have arrived
+	last     int64           // the lowest seq that says it is the last, or -1
 	failed   int64           // the first that failed for good, or -1
 	next     int64           // the seq to be written next
-	waiting  map[int64]piece // those that cannot be written yet
+	waiting  map[int64]piece // those that cannot be written yet, but for the spilled
 	written  int64           // how far the texts written go, by their end
+
+	other  bool // something written was no text that gpt-chunk cut
+	marked bool // what was written last is a mark
 }
 
-func newDoc(name string) *doc {
-	return &doc{name: name, last: -1, failed: -1, waiting: map[int64]piece{}}
+func newDoc(k key, number int) *doc {
+	return &doc{key: k, number: number, seen: newSeen(), last: -1, failed: -1}
 }
 
-// keep takes in a piece, unless it will never be written.
-func (d *doc) keep(p piece) {
-	if d.failed >= 0 && p.seq > d.failed {
-		return
+// overlap returns how many bytes at the beginning of text have been written.
+// They are as many in the text as in the document, even where gpt-chunk has
+// replaced invalid UTF-8: an overlap holds no replacement. It is not ok if start
+// and end cannot be those of the text.
+func (d *doc) overlap(p piece, text []byte) (n int, ok bool) {
+	// A replacement has three bytes and stands for one to three.
+	length := p.end - p.start
+	if fits := length <= int64(len(text)) && int64(len(text))/3 <= length; !fits {
+		return 0, p.start >= d.written
 	}
-	p.to = max(p.to, p.seq)
-	d.waiting[p.seq] = p
-}
-
-// fail notes that seq will not come, so that nothing behind it will be written.
-func (d *doc) fail(seq int64) {
-	if d.failed >= 0 && d.failed < seq {
-		return
+	over := d.written - p.start
+	if over >= length && over > 0 {
+		return 0, length == 0 // every chunk has something new
 	}
-	d.failed = seq
-	for s := range d.waiting {
-		if s > seq {
-			delete(d.waiting, s)
-		}
-	}
-}
-
-// write hands the pieces that are in order to out.
-func (d *doc) write(out sink) error {
-	for {
-		p, ok := d.waiting[d.next]
-		if !ok {
-			return nil
-		}
-		delete(d.waiting, d.next)
-		d.next = p.to + 1
-		if p.cut {
-			p.text = p.text[d.overlap(p):]
-			d.written = max(d.written, p.end)
-		}
-		if err := out.add(d, p); err != nil {
-			return err
-		}
-	}
-}
-
-// overlap returns how many bytes at the beginning of p have been written. They
-// are as many in the text as in the document, even where gpt-chunk has replaced
-// invalid UTF-8: an overlap holds no replacement.
-func (d *doc) overlap(p piece) int {
-	n := int(max(0, min(d.written-p.start, p.end-p.start, int64(len(p.text)))))
-	for n < len(p.text) && !utf8.RuneStart(p.text[n]) {
+	d.written = p.end
+	n = int(max(0, over))
+	for n < len(text) && !utf8.RuneStart(text[n]) {
 		n++ // the text has been changed since it was cut
 	}
-	return n
+	return n, true
 }
+
+// separator returns what stands before p, if it is not the first of its
+// document; a blank line, or nothing between texts that gpt-chunk cut.
+func (d *doc) separator(given *string, p piece) string {
+	d.other = d.other || !p.cut && !p.mark
+	blank := d.other || d.marked || p.mark
+	d.marked = p.mark
+	switch {
+	case given != nil:
+		return *given
+	case blank:
+		return blankLine
+	}
+	return ""
+}
+
+const blankLine = "\n\n"

@@ -11,28 +11,62 @@
 //
 // Documents come in the order of their first record, the records of a document
 // in the order of seq. What belongs to the first document that is not complete
-// is written at once as far as it is in order; everything else waits in memory.
-// Records without doc belong to one anonymous document, called "-". Records
-// without seq follow each other as they arrive, and make a document that is
-// complete when the input ends; a document with seq is complete with its record
-// that says last.
+// is written at once as far as it is in order; everything else waits. Records
+// without doc belong to one document, called "-", and to no other of that name.
+// Records without seq follow each other as they arrive, and make a document that
+// is complete when the input ends; a document with seq is complete with its
+// record that says last. If several do, the lowest counts, and what is behind it
+// is left out.
+//
+// # Memory
+//
+// What waits is kept in memory up to Options.Memory, over all documents
+// together, and beyond that in a temporary file without a name. If that cannot
+// be written, Add fails with a SpillError: to go on in memory might end the
+// process without a word. What was written until then has been flushed; it is
+// the beginning of the right output, and a record that was begun is ended.
+//
+// Besides, memory takes about ten bytes for each record that is out of order,
+// eight for each of the first million of the others, to compare duplicates with,
+// a kilobyte for each document that has begun and is not complete, and 70 bytes
+// for each one that is.
 //
 // # Values
 //
 // A record stands for its current value, see gpt-record(5), or for the field
 // Options.In. A record with an error and no value, or without the field, is a
-// failed one. The part of a text that an earlier one has already is cut off, as
-// start and end say. A value that is no string is written as compact JSON.
+// failed one. A value that is no string is written as compact JSON.
 //
-// # Gaps
+// A text that gpt-chunk cut is known by its doc, seq, start and end. Where it
+// begins before the end of the one before it, the overlap is cut off, by the
+// offsets; if these cannot be true of the text, nothing is, and it is told.
+//
+// # Separators
+//
+// Options.Sep stands between any two records and between any two documents.
+// Without it, the records of a document follow each other with nothing between
+// them as long as they are texts that gpt-chunk cut; from the first that is not
+// on, a blank line stands between them. Between two documents stands nothing as
+// long as all records so far are such texts, else a blank line; and a newline
+// ends the output unless all were. What is written is never taken back, so a
+// document that begins with such texts and goes on with other values has both.
+//
+// # Gaps and duplicates
 //
 // A record that is missing or failed ends its document: it is written up to
 // there. With Options.AllowMissing a mark stands in its place, [missing
-// DOC#SEQ]. All of them are told to Options.Report, and a second record with the
-// same doc and seq as well.
+// DOC#SEQ], between blank lines.
+//
+// Of two records with the same doc and seq the first is kept, even if it has
+// failed. If the other one has the same value, nothing is lost; if not, or if
+// it is too late to tell (after a million records), data was left out, and
+// Incomplete is true. So it is with a whole document that comes twice under
+// one name. All of this is told to Options.Report.
 package join
 
 import (
+	"errors"
+	"hash/maphash"
 	"io"
 
 	"gptpipe/pkg/record"
@@ -51,6 +85,11 @@ type Options struct {
 	Tokens   int
 	Encoding *token.Encoding
 
+	// Memory is how many bytes of records may wait in memory, DefaultMemory if
+	// it is 0; beyond that they wait in a file in TempDir, /tmp if that is empty.
+	Memory  int64
+	TempDir string
+
 	Report func(Problem) // may be nil
 }
 
@@ -59,19 +98,50 @@ type Joiner struct {
 	opt  Options
 	sink sink
 
-	docs   map[string]*doc
-	queue  []*doc           // those still to be written, in order of appearance
-	failed []*doc           // those written up to a record that failed
-	closed map[string]int64 // those written completely, with their last seq
+	docs   map[key]*doc
+	queue  []*doc            // those still to be written, in order of appearance
+	failed []*doc            // those written up to a record that failed
+	opened int               // how many documents there were
+	closed map[uint64]closed // by the hash of the key, for there may be many
 
+	held  int64 // bytes that wait in memory
+	spill spill
+
+	seed    maphash.Seed
+	digests int // how many more may be kept of what is written
+
+	recent     *doc   // of the record before, if it is still open
+	recentName []byte // and its doc, as it stood there
+	text       []byte // memory for the text of a record
+	repeated   Problem
 	incomplete bool
 }
 
-// A sink writes the pieces of documents, which come in order, one document after
-// the other.
+// closed is what is kept of a document that was written completely.
+type closed struct {
+	last    int64
+	digests []uint64
+}
+
+const (
+	// DefaultMemory is how many bytes of records may wait in memory.
+	DefaultMemory = 256 << 20
+
+	maxDigests = 1 << 20
+)
+
+// A key tells documents apart: those with a name, and that of the records which
+// have none.
+type key struct {
+	name      string
+	anonymous bool
+}
+
+// A sink writes the records of documents, which come in order, one document
+// after the other.
 type sink interface {
-	add(d *doc, p piece) error
-	end(d *doc, complete bool) error // called once for each document
+	add(d *doc, sep string, p piece, text []byte) error // sep is unless p is the first
+	end(d *doc, complete bool) error                    // called once for each document
 	finish() error
 	flush() error
 }
@@ -81,148 +151,71 @@ func New(out io.Writer, opt Options) *Joiner {
 	if opt.Report == nil {
 		opt.Report = func(Problem) {}
 	}
-	j := &Joiner{opt: opt, docs: map[string]*doc{}, closed: map[string]int64{}}
+	if opt.Memory == 0 {
+		opt.Memory = DefaultMemory
+	}
+	if opt.TempDir == "" {
+		opt.TempDir = "/tmp"
+	}
+	j := &Joiner{
+		opt: opt, docs: map[key]*doc{}, closed: map[uint64]closed{},
+		spill: spill{dir: opt.TempDir}, seed: maphash.MakeSeed(), digests: maxDigests,
+	}
 	switch {
 	case opt.Tokens > 0:
-		j.sink = &packs{out: record.NewWriter(out), opt: &j.opt}
+		j.sink = newPacks(out, &j.opt)
 	case opt.JSONL:
-		j.sink = &documents{out: record.NewWriter(out), opt: &j.opt}
+		j.sink = newDocuments(out)
 	default:
-		j.sink = newTexts(out, &j.opt)
+		j.sink = newTexts(out, opt.Sep)
 	}
 	return j
 }
 
-// Add takes in a record and writes what can be written. An error is one of
-// writing.
-func (j *Joiner) Add(rec record.Record) error {
-	name, seq, err := place(&rec)
-	if err != nil {
-		j.tell(Problem{Kind: Bad, Line: rec.Line, Detail: err.Error()})
-		return nil
-	}
-	if last, ok := j.closed[name]; ok {
-		j.opt.Report(Problem{Kind: Duplicate, Doc: name, Seq: max(seq, 0), Late: seq < 0 || seq > last})
-		return nil
-	}
-	d := j.docs[name]
-	if d == nil {
-		d = newDoc(name)
-		j.docs[name] = d
-		j.queue = append(j.queue, d)
-	}
-	if seq < 0 {
-		seq = d.seen.max() + 1
-	} else {
-		d.numbered = true
-	}
-	if !d.seen.add(seq) {
-		j.opt.Report(Problem{Kind: Duplicate, Doc: name, Seq: seq})
-		return nil
-	}
-	if isTrue(&rec, "last") {
-		d.last = max(d.last, seq)
-	}
-	p, failure := value(&rec, j.opt.In)
-	p.seq = seq
-	if failure != "" {
-		j.tell(Problem{Kind: Failed, Doc: name, Seq: seq, Detail: failure})
-		if !j.opt.AllowMissing {
-			d.fail(seq)
-			return j.advance()
-		}
-		p = mark(name, seq, seq)
-	}
-	d.keep(p)
-	if len(j.queue) > 0 && j.queue[0] == d {
-		return j.advance()
-	}
-	return nil
-}
+// Add takes in a record and writes what can be written; it keeps none of the
+// record's memory. An error is one of writing, or a SpillError, and the end:
+// Close is not to be called after it.
+func (j *Joiner) Add(rec record.Record) error { return j.ended(j.add(&rec)) }
 
 // Flush sends on what has been written so far.
 func (j *Joiner) Flush() error { return j.sink.flush() }
 
-// Incomplete reports whether a document had a gap so far; with AllowMissing, a
-// gap that has a mark is none.
+// Incomplete reports whether a document had a gap so far, or something was left
+// out; with AllowMissing, a gap that has a mark is none.
 func (j *Joiner) Incomplete() bool { return j.incomplete }
 
-// Close writes what is still waiting, says what is missing, and flushes.
+// Close writes what is still waiting, says what is missing, and flushes. Its
+// errors are those of Add.
 func (j *Joiner) Close() error {
+	j.tellRepeated()
 	for _, d := range j.failed {
 		j.lacking(d)
 	}
-	for _, d := range j.queue {
-		if err := j.finish(d); err != nil {
-			return err
+	for len(j.queue) > 0 {
+		if err := j.finish(j.queue[0]); err != nil {
+			return j.ended(err)
 		}
+		j.queue = j.queue[1:]
 	}
+	j.spill.close()
 	if err := j.sink.finish(); err != nil {
 		return err
 	}
 	return j.sink.flush()
 }
 
-// advance writes what is in order, and goes on to the next document when the
-// first can go no further.
-func (j *Joiner) advance() error {
-	for len(j.queue) > 0 {
-		d := j.queue[0]
-		if err := d.write(j.sink); err != nil {
-			return err
-		}
-		complete := d.last >= 0 && d.next > d.last && len(d.waiting) == 0
-		if !complete && d.next != d.failed {
-			return nil
-		}
-		if err := j.sink.end(d, complete); err != nil {
-			return err
-		}
-		if complete {
-			delete(j.docs, d.name)
-			j.closed[d.name] = d.last
-		} else {
-			j.failed = append(j.failed, d)
-		}
-		j.queue[0] = nil
-		j.queue = j.queue[1:]
-	}
-	return nil
-}
-
-// lacking tells what is missing of a document of which nothing more will come.
-func (j *Joiner) lacking(d *doc) (gaps []run) {
-	gaps = d.seen.gaps()
-	for _, g := range gaps {
-		g.each(func(from, to int64) {
-			j.tell(Problem{Kind: Missing, Doc: d.name, Seq: from, To: to})
-		})
-	}
-	if end := d.seen.max(); d.numbered && d.last < end {
-		j.tell(Problem{Kind: NoLast, Doc: d.name, Seq: end})
-		gaps = append(gaps, run{end + 1, end + 1})
-	}
-	return gaps
-}
-
-// finish ends a document that is still to be written.
-func (j *Joiner) finish(d *doc) error {
-	gaps := j.lacking(d)
-	if j.opt.AllowMissing {
-		for _, g := range gaps {
-			g.each(func(from, to int64) { d.keep(mark(d.name, from, to)) })
-		}
-	}
-	if err := d.write(j.sink); err != nil {
+// ended ends the output when what waits cannot be had.
+func (j *Joiner) ended(err error) error {
+	var lost *SpillError
+	if !errors.As(err, &lost) {
 		return err
 	}
-	return j.sink.end(d, d.failed < 0 && (len(gaps) == 0 || j.opt.AllowMissing))
-}
-
-// tell reports a problem that leaves a document incomplete.
-func (j *Joiner) tell(p Problem) {
-	j.opt.Report(p)
-	if p.Kind == Bad || !j.opt.AllowMissing {
-		j.incomplete = true
+	j.spill.close()
+	if err := j.sink.end(j.queue[0], false); err != nil {
+		return err
 	}
+	if err := j.sink.flush(); err != nil {
+		return err
+	}
+	return lost
 }

@@ -110,11 +110,64 @@ func TestJoin(t *testing.T) {
 		},
 		{
 			name: "duplicate", in: []string{text("a", 0, 0, 1, "x", ""), text("a", 0, 0, 1, "X", ""), text("a", 1, 1, 2, "y", last), text("a", 1, 1, 2, "Y", last), text("a", 2, 2, 3, "z", "")},
-			want: "xy", problems: []string{"a#0: duplicate, the first one is kept", "a#1: duplicate, the first one is kept", "a#2: left out, the document was complete before it"},
+			want: "xy", incomplete: true,
+			problems: []string{"a#0 to a#1: duplicates with another content, the first ones are kept", "a#2: left out, for a#1 says it is the last"},
 		},
 		{
-			name: "bad place", in: []string{`{"doc":"a","seq":"1","text":"x"}`, `{"doc":"a","seq":-1,"text":"x"}`, `{"doc":7,"text":"y"}`},
-			want: "y\n", problems: []string{`line 1: seq "1" is not a whole number`, `line 2: seq -1 is not a whole number`}, incomplete: true,
+			name: "the same duplicates", in: []string{text("a", 0, 0, 1, "x", ""), text("a", 0, 0, 1, "x", ""), text("a", 2, 2, 3, "z", last), text("a", 2, 2, 3, "z", ""), text("a", 1, 1, 2, "y", ""), text("a", 1, 1, 2, "y", "")},
+			want: "xyz", problems: []string{"a#0: duplicate, the first one is kept", "a#2: duplicate, the first one is kept", "a#1: duplicate, the first one is kept"},
+		},
+		{
+			name: "a document twice", in: []string{text("a", 0, 0, 1, "x", ""), text("a", 1, 1, 2, "y", last), text("a", 0, 0, 1, "x", ""), text("a", 1, 1, 2, "y", last)},
+			want: "xy", problems: []string{"a#0 to a#1: duplicates, the first ones are kept"},
+		},
+		{
+			name: "a document of the same name", in: []string{text("-", 0, 0, 1, "x", ""), text("-", 1, 1, 2, "y", last), text("-", 0, 0, 1, "x", ""), text("-", 1, 1, 2, "Y", ""), text("-", 2, 2, 3, "z", last)},
+			want: "xy", incomplete: true,
+			problems: []string{"-#0: duplicate, the first one is kept", "-#1: duplicate with another content, the first one is kept", "-#2: left out, for -#1 says it is the last"},
+		},
+		{
+			name: "the first failed", opt: Options{AllowMissing: true}, in: []string{failure("a", 0, last), answer("a", 0, `"x"`, last), failure("a", 0, last)},
+			want: "[missing a#0]\n", problems: []string{"a#0: failed: timeout: too slow", "a#0: duplicate with another content, the first one is kept", "a#0: duplicate, the first one is kept"}, incomplete: true,
+		},
+		{
+			name: "last in the middle, behind the others", in: []string{text("a", 3, 3, 4, "3", last), text("a", 2, 2, 3, "2", ""), text("a", 0, 0, 1, "0", ""), text("a", 1, 1, 2, "1", last), text("b", 0, 0, 1, "b", last)},
+			want: "01b", problems: []string{"a#2 to a#3: left out, for a#1 says it is the last"}, incomplete: true,
+		},
+		{
+			name: "last in the middle, before the others", in: []string{text("a", 0, 0, 1, "0", ""), text("a", 1, 1, 2, "1", last), text("a", 2, 2, 3, "2", ""), text("a", 3, 3, 4, "3", last), text("b", 0, 0, 1, "b", last)},
+			want: "01b", problems: []string{"a#2 to a#3: left out, for a#1 says it is the last"}, incomplete: true,
+		},
+		{
+			name: "last in the middle, with a gap", opt: Options{AllowMissing: true}, in: []string{text("a", 2, 2, 3, "2", ""), text("a", 0, 0, 1, "0", ""), text("a", 3, 3, 4, "3", last), text("a", 2, 2, 3, "2", last), text("a", 1, 1, 2, "1", last), text("a", 4, 4, 5, "4", "")},
+			want: "01", problems: []string{"a#2: duplicate, the first one is kept", "a#2 to a#4: left out, for a#1 says it is the last"}, incomplete: true,
+		},
+		{
+			name: "bad place", in: []string{`{"doc":"a","seq":"1","text":"x"}`, `{"doc":"a","seq":-1,"text":"x"}`, `{"doc":7,"text":"y"}`, `{"seq":1.0}`, `{"seq":1e3}`, `{"seq":9223372036854775807}`, `{"seq":99999999999999999999}`},
+			want: "y\n", incomplete: true, problems: []string{
+				`line 1: seq "1" is not a whole number from 0 to 999999999999999999`, `line 2: seq -1 is not a whole number from 0 to 999999999999999999`, `line 4: seq 1.0 is not a whole number from 0 to 999999999999999999`,
+				`line 5: seq 1e3 is not a whole number from 0 to 999999999999999999`, `line 6: seq 9223372036854775807 is not a whole number from 0 to 999999999999999999`, `line 7: seq 99999999999999999999 is not a whole number from 0 to 999999999999999999`,
+			},
+		},
+		{
+			name: "a bad line of gpt-map beside standard input", in: []string{text("-", 0, 0, 1, "x", ""), `{"line":2,"input":"{","error":{"type":"bad_input"}}`, text("-", 1, 1, 2, "y", last)},
+			want: "xy", problems: []string{"-#0: failed: bad_input"}, incomplete: true,
+		},
+		{
+			name: "offsets that lie", in: []string{text("a", 0, 0, 900, "one ", ""), text("a", 1, 0, 4, "two ", ""), text("a", 2, 2, 4, "six ", ""), text("a", 3, 5, 4, "ten ", ""), text("a", 4, 0, 10, "more", last)},
+			want: "one two six \n\nten \n\nmore\n", problems: []string{"a#2: start and end do not fit the text, no overlap is cut off", "a#4: start and end do not fit the text, no overlap is cut off"},
+		},
+		{
+			name: "texts, then another value", in: []string{text("a", 0, 0, 1, "x", ""), text("a", 1, 1, 2, "y", ""), answer("a", 2, `"r"`, ""), text("a", 3, 3, 4, "z", ""), text("a", 4, 4, 5, "!", last), text("b", 0, 0, 1, "1", ""), text("b", 1, 1, 2, "2", last)},
+			want: "xy\n\nr\n\nz\n\n!\n\n12\n",
+		},
+		{
+			name: "a mark before texts", opt: Options{AllowMissing: true}, in: []string{text("a", 0, 0, 1, "x", last), text("b", 1, 1, 2, "y", ""), text("b", 2, 2, 3, "z", last), text("c", 0, 0, 1, "1", last)},
+			want: "x\n\n[missing b#0]\n\nyz1", problems: []string{"b#0: missing"},
+		},
+		{
+			name: "a record as far as it goes", opt: Options{JSONL: true}, in: []string{failure("a", 0, last), answer("b", 0, `"\u0041\"\\\n\ud83d"`, ""), answer("b", 2, `"x"`, last)},
+			want: `{"id":"b#0","doc":"b","seq":0,"text":"A\"\\\n` + "\ufffd" + `"}` + "\n", problems: []string{"a#0: failed: timeout: too slow", "b#1: missing"}, incomplete: true,
 		},
 		{
 			name: "documents", opt: Options{JSONL: true},
@@ -173,34 +226,6 @@ func TestWriteError(t *testing.T) {
 		rec, _ := record.Parse([]byte(text("a", 0, 0, 1, "x", last)))
 		if err := errors.Join(j.Add(rec), j.Close()); !errors.Is(err, broken) {
 			t.Errorf("%v", err)
-		}
-	}
-}
-
-func TestRuns(t *testing.T) {
-	for range 200 {
-		var r runs
-		seen := map[int64]bool{}
-		for range 40 {
-			n := rand.Int64N(30)
-			if r.add(n) == seen[n] {
-				t.Fatalf("add(%d) to %v", n, r)
-			}
-			seen[n] = true
-		}
-		missing := map[int64]bool{}
-		for _, g := range r.gaps() {
-			g.each(func(n, _ int64) { missing[n] = true })
-		}
-		for n := range r.max() + 1 {
-			if seen[n] == missing[n] {
-				t.Fatalf("%d: seen %v, in a gap %v: %v", n, seen[n], missing[n], r)
-			}
-		}
-		for i := 1; i < len(r); i++ {
-			if r[i].from < r[i-1].to+2 {
-				t.Fatalf("runs touch: %v", r)
-			}
 		}
 	}
 }
@@ -316,6 +341,20 @@ func TestPacksOfTextsWithOverlap(t *testing.T) {
 	}
 }
 
+// chunkRecord is the record that gpt-chunk writes.
+func chunkRecord(doc string, c chunk.Chunk) record.Record {
+	var rec record.Record
+	rec.Set("doc", record.AppendString(nil, doc))
+	rec.Set("seq", record.AppendInt(nil, int64(c.Seq)))
+	rec.Set("start", record.AppendInt(nil, c.Start))
+	rec.Set("end", record.AppendInt(nil, c.End))
+	rec.Set("text", record.AppendString(nil, c.Text))
+	if c.Last {
+		rec.Set("last", []byte("true"))
+	}
+	return rec
+}
+
 // FuzzChunkJoin: text, chunked by any options, its records shuffled and other
 // documents between them, joins to the text.
 func FuzzChunkJoin(f *testing.F) {
@@ -331,7 +370,7 @@ func FuzzChunkJoin(f *testing.F) {
 			t.Skip()
 		}
 		input := bytes.Repeat(part, repeat)
-		opt := chunk.Options{Unit: chunk.Unit(kind % 4), By: chunk.By(kind / 4 % 3), Size: size, Overlap: overlap, Encoding: o200k(t), ReplaceInvalid: true}
+		opt := chunk.Options{Unit: chunk.Unit(kind % 4), By: chunk.By(kind / 4 % 5), Size: size, Overlap: overlap, Encoding: o200k(t), ReplaceInvalid: true}
 		if opt.Check() != nil {
 			t.Skip()
 		}
@@ -364,13 +403,7 @@ func FuzzChunkJoin(f *testing.F) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			rec := newRecord("a", int64(c.Seq))
-			rec.Set("start", record.AppendInt(nil, c.Start))
-			rec.Set("end", record.AppendInt(nil, c.End))
-			rec.Set("text", record.AppendString(nil, c.Text))
-			if c.Last {
-				rec.Set("last", []byte("true"))
-			}
+			rec := chunkRecord("a", c)
 			lines = append(lines, string(rec.Bytes()))
 		}
 		rand.New(rand.NewPCG(seed, 0)).Shuffle(len(lines), func(i, k int) { lines[i], lines[k] = lines[k], lines[i] })
@@ -382,7 +415,8 @@ func FuzzChunkJoin(f *testing.F) {
 				want += "!"
 			}
 		}
-		out, problems, incomplete := join(t, Options{}, lines...)
+		spilling := Options{Memory: int64(seed / 2 % 4 * 300), TempDir: t.TempDir()}
+		out, problems, incomplete := join(t, spilling, lines...)
 		if out != want || incomplete || len(problems) > 0 {
 			t.Fatalf("%+v seed %d\ninput %q\njoined %q\nwant   %q\ntold %q", opt, seed, input, out, want, problems)
 		}

@@ -35,6 +35,10 @@ type Reader struct {
 	in   *bufio.Reader
 	raw  bool
 	line int
+
+	reuse  bool
+	long   []byte // with reuse, memory for a line that is longer than the buffer
+	fields []field
 }
 
 // NewReader reads JSON lines from in, or with raw lines of plain text, which
@@ -42,6 +46,11 @@ type Reader struct {
 func NewReader(in io.Reader, raw bool) *Reader {
 	return &Reader{in: bufio.NewReaderSize(in, 64<<10), raw: raw}
 }
+
+// Reuse makes Read use the same memory for one record after the other: a
+// record, and the input of a LineError, is valid until the next Read. It is for
+// those who are done with a record by then, and spares them a copy of the line.
+func (r *Reader) Reuse() { r.reuse = true }
 
 // Buffered reports whether a further line is likely to come without waiting.
 func (r *Reader) Buffered() bool { return r.in.Buffered() > 0 }
@@ -70,28 +79,39 @@ func (r *Reader) Read() (Record, error) {
 }
 
 func (r *Reader) parse(line []byte) (Record, error) {
-	if !r.raw {
+	if r.raw {
+		if !utf8.Valid(line) {
+			return Record{}, invalidUTF8(line)
+		}
+		return FromText(string(line)), nil
+	}
+	if !r.reuse {
 		return Parse(line)
 	}
-	if !utf8.Valid(line) {
-		return Record{}, invalidUTF8(line)
+	rec, err := parse(line, r.fields[:0])
+	if cap(rec.fields) > cap(r.fields) {
+		r.fields = rec.fields
 	}
-	return FromText(string(line)), nil
+	return rec, err
 }
 
-// next returns the next line in memory of its own, without its end.
+// next returns the next line without its end, in memory of its own unless that
+// is to be used again.
 func (r *Reader) next() ([]byte, error) {
-	var line []byte
-	for {
-		part, err := r.in.ReadSlice('\n')
-		line = append(line, part...)
-		if errors.Is(err, bufio.ErrBufferFull) {
-			continue
+	line, err := r.in.ReadSlice('\n')
+	if cut := errors.Is(err, bufio.ErrBufferFull); cut || !r.reuse {
+		line = append(r.long[:0], line...)
+		for errors.Is(err, bufio.ErrBufferFull) {
+			var part []byte
+			part, err = r.in.ReadSlice('\n')
+			line = append(line, part...)
 		}
-		if err != nil && (!errors.Is(err, io.EOF) || len(line) == 0) {
-			return nil, err
+		if r.reuse {
+			r.long = line
 		}
-		break
+	}
+	if err != nil && (!errors.Is(err, io.EOF) || len(line) == 0) {
+		return nil, err
 	}
 	r.line++
 	if r.line == 1 {

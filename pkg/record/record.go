@@ -18,8 +18,9 @@ type Record struct {
 	// for a record that was made here.
 	Line int
 
-	raw    []byte // the object, from { to }
-	fields []field
+	raw     []byte // the object, from { to }
+	fields  []field
+	escaped bool // a name may have an escape
 }
 
 // A field is a name and a value by their places in raw: the name with its
@@ -32,15 +33,18 @@ type field struct {
 // Parse takes one line: an object, or a string, which becomes {"text": …}.
 // The record holds line from then on, so the caller must not change it. An
 // error says what is wrong in words for a person.
-func Parse(line []byte) (Record, error) {
+func Parse(line []byte) (Record, error) { return parse(line, make([]field, 0, 8)) }
+
+// parse is Parse with the memory for the places of the fields.
+func parse(line []byte, fields []field) (Record, error) {
 	line = trimSpace(line)
 	if len(line) == 0 {
 		return Record{}, fmt.Errorf("empty line")
 	}
 	switch line[0] {
 	case '{':
-		fields, err := scanObject(line)
-		return Record{raw: line, fields: fields}, err
+		fields, escaped, err := scanObject(line, fields)
+		return Record{raw: line, fields: fields, escaped: escaped}, err
 	case '"':
 		if err := scanValue(line); err != nil {
 			return Record{}, err
@@ -141,6 +145,7 @@ func (r *Record) Set(name string, value []byte) {
 	f := field{name: at + len(insert)}
 	insert = AppendString(insert, name)
 	f.nameEnd = at + len(insert)
+	r.escaped = r.escaped || hasEscape(insert)
 	insert = append(insert, ':')
 	f.start = at + len(insert)
 	insert = append(insert, value...)
@@ -188,7 +193,7 @@ func (r *Record) find(name string) int {
 	for i := len(r.fields) - 1; i >= 0; i-- {
 		f := r.fields[i]
 		quoted := r.raw[f.name:f.nameEnd]
-		if string(quoted[1:len(quoted)-1]) == name || hasEscape(quoted) && Text(quoted) == name {
+		if string(quoted[1:len(quoted)-1]) == name || r.escaped && Text(quoted) == name {
 			return i
 		}
 	}

@@ -86,6 +86,9 @@ func TestTextDecodesAsEncodingJSON(t *testing.T) {
 		if got := Text([]byte(s)); got != want {
 			t.Errorf("Text(%s) = %q, want %q", s, got, want)
 		}
+		if got := string(AppendText([]byte("before "), []byte(s))); got != "before "+want {
+			t.Errorf("AppendText of %s: %q", s, got)
+		}
 	}
 	if got := Text([]byte(`{"a": 1.0}`)); got != `{"a": 1.0}` {
 		t.Errorf("a value that is no string came as %q", got)
@@ -155,6 +158,36 @@ func TestReaderLongLine(t *testing.T) {
 	}
 	if rec, err = r.Read(); err != nil || string(rec.Bytes()) != "{}" {
 		t.Errorf("the line after it: %s, %v", rec.Bytes(), err)
+	}
+}
+
+// With Reuse the records are the same, one at a time, and short lines cost no
+// memory.
+func TestReaderReuse(t *testing.T) {
+	var in strings.Builder
+	for i := range 50 {
+		in.WriteString(`{"te\u0078t":"` + strings.Repeat("x", i*i*100) + "\",\"n\":1}\n\"word\"\r\n[1]\n\n")
+	}
+	fresh, again := NewReader(strings.NewReader(in.String()), false), NewReader(strings.NewReader(in.String()), false)
+	again.Reuse()
+	for {
+		want, wantErr := fresh.Read()
+		got, err := again.Read()
+		var bad, wantBad *LineError
+		switch {
+		case errors.As(err, &bad) && errors.As(wantErr, &wantBad):
+			if bad.Line != wantBad.Line || string(bad.Input) != string(wantBad.Input) {
+				t.Fatalf("%v: %q, want %q", err, bad.Input, wantBad.Input)
+			}
+		case err == io.EOF && wantErr == io.EOF:
+			return
+		case err != nil || wantErr != nil:
+			t.Fatal(err, wantErr)
+		}
+		text, _ := got.Text("text")
+		if wantText, _ := want.Text("text"); string(got.Bytes()) != string(want.Bytes()) || got.Line != want.Line || text != wantText {
+			t.Fatalf("line %d: %.100s, want %.100s", got.Line, got.Bytes(), want.Bytes())
+		}
 	}
 }
 

@@ -14,22 +14,29 @@ const maxDepth = 10000
 
 // A scanner checks JSON by RFC 8259 in one pass over the bytes.
 type scanner struct {
-	data []byte
-	pos  int
+	data    []byte
+	pos     int
+	escapes int // seen so far
 }
 
-// scanObject checks that data is one object in valid UTF-8 and returns where
-// its top-level fields stand.
-func scanObject(data []byte) ([]field, error) {
+// scanObject checks that data is one object in valid UTF-8, appends to fields
+// where its top-level fields stand, and reports whether a name has an escape.
+func scanObject(data []byte, fields []field) ([]field, bool, error) {
 	if !utf8.Valid(data) {
-		return nil, invalidUTF8(data)
+		return nil, false, invalidUTF8(data)
 	}
-	s := &scanner{data: data}
-	fields := make([]field, 0, 8)
-	if err := s.object(1, &fields); err != nil {
-		return nil, err
+	s := scanner{data: data}
+	o := &object{fields: fields}
+	if err := s.object(1, o); err != nil {
+		return nil, false, err
 	}
-	return fields, s.end()
+	return o.fields, o.escaped, s.end()
+}
+
+// An object receives the fields of one.
+type object struct {
+	fields  []field
+	escaped bool // a name has an escape
 }
 
 // scanValue checks that data is one JSON value in valid UTF-8.
@@ -37,7 +44,7 @@ func scanValue(data []byte) error {
 	if !utf8.Valid(data) {
 		return invalidUTF8(data)
 	}
-	s := &scanner{data: data}
+	s := scanner{data: data}
 	if err := s.value(0); err != nil {
 		return err
 	}
@@ -106,9 +113,8 @@ func (s *scanner) value(depth int) error {
 	return s.bad("where a value should begin")
 }
 
-// object scans an object that begins at pos; fields, if not nil, receives the
-// places of its fields.
-func (s *scanner) object(depth int, fields *[]field) error {
+// object scans an object that begins at pos; o, if not nil, receives its fields.
+func (s *scanner) object(depth int, o *object) error {
 	if depth > maxDepth {
 		return fmt.Errorf("nested deeper than %d", maxDepth)
 	}
@@ -122,10 +128,12 @@ func (s *scanner) object(depth int, fields *[]field) error {
 		if s.peek() != '"' {
 			return s.bad("where a field name should begin")
 		}
+		escapes := s.escapes
 		if err := s.string(); err != nil {
 			return err
 		}
 		f.nameEnd = s.pos
+		escaped := s.escapes > escapes
 		if s.space(); s.peek() != ':' {
 			return s.bad("after a field name")
 		}
@@ -136,8 +144,9 @@ func (s *scanner) object(depth int, fields *[]field) error {
 			return err
 		}
 		f.end = s.pos
-		if fields != nil {
-			*fields = append(*fields, f)
+		if o != nil {
+			o.fields = append(o.fields, f)
+			o.escaped = o.escaped || escaped
 		}
 		s.space()
 		switch s.peek() {
@@ -202,6 +211,7 @@ func (s *scanner) string() error {
 }
 
 func (s *scanner) escape() error {
+	s.escapes++
 	s.pos++
 	switch s.peek() {
 	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':

@@ -10,24 +10,34 @@ import (
 // Text returns a valid JSON value as text: a string decoded, any other value
 // as the JSON it is. Halves of surrogate pairs become U+FFFD.
 func Text(value []byte) string {
-	if len(value) < 2 || value[0] != '"' {
+	if !isString(value) {
 		return string(value)
+	}
+	if inner := value[1 : len(value)-1]; bytes.IndexByte(inner, '\\') < 0 {
+		return string(inner)
+	}
+	return string(AppendText(make([]byte, 0, len(value)), value))
+}
+
+// AppendText appends a valid JSON value as text, as Text returns it.
+func AppendText(dst, value []byte) []byte {
+	if !isString(value) {
+		return append(dst, value...)
 	}
 	value = value[1 : len(value)-1]
-	at := bytes.IndexByte(value, '\\')
-	if at < 0 {
-		return string(value)
-	}
-	out := make([]byte, 0, len(value))
-	for at >= 0 {
-		out = append(out, value[:at]...)
+	for {
+		at := bytes.IndexByte(value, '\\')
+		if at < 0 {
+			return append(dst, value...)
+		}
+		dst = append(dst, value[:at]...)
 		var n int
-		out, n = appendUnescaped(out, value[at:])
+		dst, n = appendUnescaped(dst, value[at:])
 		value = value[at+n:]
-		at = bytes.IndexByte(value, '\\')
 	}
-	return string(append(out, value...))
 }
+
+func isString(value []byte) bool { return len(value) >= 2 && value[0] == '"' }
 
 // appendUnescaped decodes the escape that esc begins with and returns how
 // many bytes it takes.
@@ -74,15 +84,20 @@ const hexDigits = "0123456789abcdef"
 // AppendString appends s as a JSON string with no escape that RFC 8259 does
 // not ask for. Invalid UTF-8 becomes U+FFFD, a byte at a time.
 func AppendString(dst []byte, s string) []byte {
-	dst = append(dst, '"')
 	if !utf8.ValidString(s) {
 		s = string([]rune(s))
 	}
+	return append(AppendEscaped(append(dst, '"'), s), '"')
+}
+
+// AppendEscaped appends what AppendString puts between the quotes, so that a
+// string can be written in parts. s must be valid UTF-8.
+func AppendEscaped[T []byte | string](dst []byte, s T) []byte {
 	for {
 		n := plain(s)
 		dst = append(dst, s[:n]...)
 		if n == len(s) {
-			return append(dst, '"')
+			return dst
 		}
 		switch c := s[n]; c {
 		case '"', '\\':

@@ -1,0 +1,154 @@
+package chunk
+
+import (
+	"io"
+	"sort"
+)
+
+// A rung is a seam, and how many tokens there are from the first rung to it.
+type rung struct {
+	at     int64 // in what the source gave from its very beginning
+	tokens int
+}
+
+// A ladder holds the counts of the text in memory at seams, so that each byte
+// is counted about once: what lies between rungs is counted by their difference,
+// and only the text from a cut to the nearest rung again. The first rung is
+// where the chunk begins, which need not be a seam.
+type ladder struct {
+	rungs []rung
+	run   stretch // behind the last rung
+}
+
+// A stretch is text without a seam, of which only a proposal is known how far
+// the budget goes.
+type stretch struct {
+	size, tokens int  // what has been measured
+	full         bool // the budget is spent there
+	seamless     int  // there is no seam before this
+}
+
+const (
+	// longStep is the most text between two rungs but for runs, in bytes.
+	longStep = 4 << 10
+	// seamless is how long a text has no seam before it is taken for a run.
+	seamless = 512
+)
+
+// climb adds rungs by steps that become shorter as the budget is spent: most
+// tokens are more than two bytes, and a step that was too long is taken again in
+// parts. It reports whether the budget is spent within the text, and if so sets
+// s.reach.end.
+func (s *Splitter) climb() bool {
+	l := &s.ladder
+	if len(l.rungs) == 0 {
+		l.rungs = append(l.rungs, rung{at: s.src.gone})
+	}
+	for step := longStep; ; {
+		for len(l.rungs) > 1 && l.tokens() > s.opt.Size {
+			l.rungs, l.run = l.rungs[:len(l.rungs)-1], stretch{}
+		}
+		from, rest := int(l.top().at-s.src.gone), s.opt.Size-l.tokens()
+		if from == len(s.src.text) {
+			return false
+		}
+		if rest <= 0 {
+			s.reach.end = from
+			return true
+		}
+		if l.run.seamless > 0 {
+			next, v := s.climbRun(from, rest)
+			switch {
+			case v == wait:
+				return false
+			case v == no || !s.climbTo(from, next, rest):
+				s.reach.end = next
+				return true
+			}
+			continue
+		}
+		step = max(1, min(step, 2*rest))
+		next, v := nextSeam(s.src.text, from+step, from+step+seamless, s.src.err == io.EOF)
+		switch {
+		case v == wait:
+			return false
+		case v == no:
+			l.run.seamless = next - from
+		case s.climbTo(from, next, rest):
+		case step > 1:
+			step /= 8
+		default:
+			n, _, _ := s.opt.Encoding.Fit(string(s.src.text[from:next]), rest, false)
+			s.reach.end = from + n
+			return true
+		}
+	}
+}
+
+func (l *ladder) top() rung   { return l.rungs[len(l.rungs)-1] }
+func (l *ladder) tokens() int { return l.top().tokens - l.rungs[0].tokens }
+
+// climbTo adds a rung at next, if that is within the budget.
+func (s *Splitter) climbTo(from, next, rest int) bool {
+	l := &s.ladder
+	n := s.opt.Encoding.Count(string(s.src.text[from:next]))
+	if n <= rest {
+		l.rungs = append(l.rungs, rung{s.src.gone + int64(next), l.top().tokens + n})
+		l.run = stretch{}
+	}
+	return n <= rest
+}
+
+// climbRun measures a run. The verdict is yes if a seam comes next, no if
+// the budget is spent at next, where there is none.
+func (s *Splitter) climbRun(from, rest int) (next int, v verdict) {
+	r := &s.ladder.run
+	text, last := s.src.text[from:], s.src.err == io.EOF
+	// A token is 3 to 5 bytes long in most texts.
+	for window := 8*min(rest, readSize) + 64; ; {
+		if next, v := nextSeam(text, r.seamless, r.size+1, last); v != no {
+			return from + next, v
+		}
+		r.seamless = max(r.seamless, r.size+1)
+		if r.full {
+			return from + r.size, no
+		}
+		end := floor(text, r.size+window)
+		n, tokens, full := s.opt.Encoding.Fit(string(text[r.size:end]), rest-r.tokens, end < len(text) || !last)
+		r.size, r.tokens, r.full = r.size+n, r.tokens+tokens, full
+		switch {
+		case n > 0 || full:
+		case end == len(text):
+			return 0, wait
+		default:
+			window *= 2
+		}
+	}
+}
+
+// restart makes the ladder begin at start.
+func (s *Splitter) restart(start int) {
+	l := &s.ladder
+	base := rung{at: s.src.gone + int64(start)}
+	i := sort.Search(len(l.rungs), func(i int) bool { return l.rungs[i].at > base.at })
+	if i < len(l.rungs) {
+		base.tokens = l.rungs[i].tokens - s.opt.Encoding.Count(string(s.src.text[start:l.rungs[i].at-s.src.gone]))
+	}
+	l.rungs = append(append(l.rungs[:0], base), l.rungs[i:]...)
+	l.run = stretch{}
+}
+
+// count returns the tokens of text[from:to] counted alone.
+func (s *Splitter) count(from, to int) int {
+	e, text, rungs := s.opt.Encoding, s.src.text, s.ladder.rungs
+	if e == nil {
+		return 0
+	}
+	first := sort.Search(len(rungs), func(i int) bool { return rungs[i].at >= s.src.gone+int64(from) })
+	after := sort.Search(len(rungs), func(i int) bool { return rungs[i].at > s.src.gone+int64(to) })
+	if first >= after {
+		return e.Count(string(text[from:to]))
+	}
+	low, high := rungs[first], rungs[after-1]
+	return e.Count(string(text[from:low.at-s.src.gone])) + high.tokens - low.tokens + e.Count(string(text[high.at-s.src.gone:to]))
+}
