@@ -55,7 +55,7 @@ func run(ctx context.Context, sys *cli.System) error {
 
 	drain := cli.NewDrain(ctx)
 	defer drain.Close()
-	c, err := client.New(sys, drain, flags, &api, 1)
+	c, err := client.New(sys, drain, flags, &api, client.Options{Jobs: 1})
 	if err != nil {
 		return err
 	}

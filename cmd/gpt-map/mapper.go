@@ -29,6 +29,9 @@ type mapper struct {
 	output *output
 	out    *record.Writer
 
+	money    *till
+	progress *progress // nil: none is shown
+
 	written, failed int // touched by the writing goroutine alone
 	inFlight        atomic.Int64
 	done, errors    atomic.Int64 // the same two, for the progress line
@@ -59,15 +62,16 @@ func (m *mapper) work(ctx context.Context, it item) (result, error) {
 	return r, nil
 }
 
-// answer answers one record. An error ends the run: the record has not been
-// answered, and none will be.
-func (m *mapper) answer(ctx context.Context, it item) (result, error) {
+// question makes the request for a record, or says what comes of it unasked. An
+// error ends the run.
+func (m *mapper) question(it item) (*llm.Request, result, error) {
 	r := it.record
+	unasked := func(r result) (*llm.Request, result, error) { return nil, r, nil }
 	if it.bad != nil {
-		return result{record: r, failed: true, why: it.bad}, nil
+		return unasked(result{record: r, failed: true, why: it.bad})
 	}
 	if _, answered := r.Get(m.o.out); m.o.retryFailed && answered && !r.Failed() {
-		return result{record: r}, nil
+		return unasked(result{record: r})
 	}
 	in := r.Current(m.o.in)
 	_, hasInput := r.Get(in)
@@ -77,18 +81,29 @@ func (m *mapper) answer(ctx context.Context, it item) (result, error) {
 	case r.Failed() && (!hasInput || m.o.in == "" && in == "text"):
 		// It failed in an earlier stage: what it lacks is a response, and its
 		// text is not what this stage is to be asked about.
-		return result{record: r, failed: true}, nil
+		return unasked(result{record: r, failed: true})
 	case !hasInput && (m.o.in != "" || !m.prompt.IsTemplate()):
-		return m.fail(r, record.Error{Type: "bad_input", Message: fmt.Sprintf("the record has no field %q", in)}), nil
+		return unasked(m.fail(r, record.Error{Type: "bad_input", Message: fmt.Sprintf("the record has no field %q", in)}))
 	}
 	question, err := m.prompt.Make(&r, in)
 	if err != nil {
-		return m.fail(r, record.Error{Type: "template", Message: err.Error()}), nil
+		return unasked(m.fail(r, record.Error{Type: "template", Message: err.Error()}))
 	}
 	req, err := m.client.Request(llm.Message{Role: "user", Content: question})
+	return req, result{record: r}, err
+}
+
+// answer answers one record. An error ends the run: the record has not been
+// answered, and none will be.
+func (m *mapper) answer(ctx context.Context, it item) (result, error) {
+	req, before, err := m.question(it)
 	if err != nil {
 		return result{}, m.end(err)
 	}
+	if req == nil {
+		return before, nil
+	}
+	r := before.record
 	m.inFlight.Add(1)
 	resp, err := m.client.Complete(ctx, req)
 	m.inFlight.Add(-1)
@@ -99,6 +114,9 @@ func (m *mapper) answer(ctx context.Context, it item) (result, error) {
 	case err == nil:
 		if resp.Cached {
 			m.cached.Add(1)
+		} else if m.progress != nil {
+			input, output := resp.Tokens()
+			m.progress.tokens.Add(int64(input + output))
 		}
 		return m.succeed(r, resp), nil
 	case errors.As(err, &wait):

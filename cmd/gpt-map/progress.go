@@ -1,35 +1,137 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"fmt"
+	"io"
+	"math"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"gptpipe/pkg/cli"
 )
 
+const (
+	barWidth = 20
+	samples  = 50 // of the number of records done, five a second, that the rate is taken from
+)
+
+// A progress is what the status line shows beside the mapper's own counts.
+type progress struct {
+	total  atomic.Int64 // records of the input, once they are counted, if they can be
+	tokens atomic.Int64
+
+	done [samples]int64
+	at   [samples]time.Time
+	n    int // taken so far
+}
+
 // showProgress keeps a status line on stderr until the function it returns is
 // called.
-func (m *mapper) showProgress() (stop func()) {
+func (m *mapper) showProgress(in *cli.Inputs) (stop func()) {
 	switch {
 	case m.o.progress.Value == "never":
 		return func() {}
-	case m.o.progress.Value == "auto" && (!cli.IsTerminal(m.sys.Stderr) || cli.IsTerminal(m.sys.Stdout.File)):
+	case m.o.progress.Value == "auto" && (!cli.IsTerminal(m.sys.Stderr) || m.output.path == "" && cli.IsTerminal(m.sys.Stdout.File)):
 		// Records on the same terminal would run through the line.
 		return func() {}
 	}
-	begin := time.Now()
-	return m.sys.Log.ShowStatus(m.sys.Stderr, func() string {
-		done := m.done.Load()
-		rate := float64(done) / time.Since(begin).Seconds()
-		line := fmt.Sprintf("%d done, %d in flight, %.1f/s", done, m.inFlight.Load(), rate)
-		for _, n := range []struct {
-			count int64
-			what  string
-		}{{m.cached.Load(), "cached"}, {m.client.Retried(), "retried"}, {m.errors.Load(), "failed"}} {
-			if n.count > 0 {
-				line += fmt.Sprintf(", %d %s", n.count, n.what)
+	m.progress = new(progress)
+	if sections, ok := in.Sections(); ok {
+		go m.progress.count(sections)
+	}
+	return m.sys.Log.ShowStatus(m.sys.Stderr, func() string { return m.status(time.Now()) })
+}
+
+// count counts the lines that are to be read.
+func (p *progress) count(sections []*io.SectionReader) {
+	var n int64
+	for _, s := range sections {
+		in := bufio.NewReaderSize(s, 256<<10)
+		for {
+			line, err := in.ReadSlice('\n')
+			blank := len(bytes.TrimSpace(line)) == 0
+			for err == bufio.ErrBufferFull {
+				blank = false
+				_, err = in.ReadSlice('\n')
+			}
+			if !blank {
+				n++
+			}
+			if err != nil {
+				break
 			}
 		}
-		return line
-	})
+	}
+	p.total.Store(n)
+}
+
+// rate is how many records a second were done in the last ten seconds.
+func (p *progress) rate(done int64, now time.Time) float64 {
+	oldest := 0
+	if p.n >= samples {
+		oldest = p.n - samples + 1
+	}
+	p.done[p.n%samples], p.at[p.n%samples] = done, now
+	p.n++
+	span := now.Sub(p.at[oldest%samples]).Seconds()
+	if span <= 0 {
+		return 0
+	}
+	return float64(done-p.done[oldest%samples]) / span
+}
+
+// status is the line: how far it is, how fast, how long it will take, and what
+// is worth knowing of the rest.
+func (m *mapper) status(now time.Time) string {
+	done, total := m.done.Load(), m.progress.total.Load()
+	rate := m.progress.rate(done, now)
+	var line strings.Builder
+	if total > 0 {
+		part := min(float64(done)/float64(total), 1)
+		full := int(part * barWidth)
+		fmt.Fprintf(&line, "[%s%s] %d/%d, ", strings.Repeat("#", full), strings.Repeat(".", barWidth-full), done, total)
+	} else {
+		fmt.Fprintf(&line, "%d done, ", done)
+	}
+	fmt.Fprintf(&line, "%.1f/s, ", rate)
+	if left := float64(total-done) / rate; total > done && left < (1000*time.Hour).Seconds() {
+		fmt.Fprintf(&line, "%v left, ", (time.Duration(math.Ceil(left)) * time.Second).String())
+	}
+	fmt.Fprintf(&line, "%d in flight", m.inFlight.Load())
+	for _, n := range []struct {
+		count int64
+		what  string
+	}{{m.errors.Load(), "failed"}, {m.client.Retried(), "retried"}, {m.cached.Load(), "cached"}} {
+		if n.count > 0 {
+			fmt.Fprintf(&line, ", %d %s", n.count, n.what)
+		}
+	}
+	if tokens := m.progress.tokens.Load(); tokens > 0 {
+		fmt.Fprintf(&line, ", %s tokens", short(tokens))
+	}
+	if m.money.budget != nil {
+		fmt.Fprintf(&line, ", $%.4g", m.money.budget.Spent().USD())
+	}
+	if pace := m.client.Pace(); pace > 0 {
+		fmt.Fprintf(&line, ", held to %.3g/s", pace)
+	}
+	return line.String()
+}
+
+// short writes a number to three digits: 999, 12.3k, 4.56M.
+func short(n int64) string {
+	f, unit := float64(n), ""
+	for _, u := range []string{"k", "M", "G"} {
+		if f < 999.5 {
+			break
+		}
+		f, unit = f/1000, u
+	}
+	if unit == "" {
+		return fmt.Sprint(n)
+	}
+	return fmt.Sprintf("%.3g%s", f, unit)
 }

@@ -7,6 +7,8 @@ import (
 
 	"gptpipe/pkg/cli"
 	"gptpipe/pkg/client"
+	"gptpipe/pkg/cost"
+	"gptpipe/pkg/llm"
 	"gptpipe/pkg/ordered"
 	"gptpipe/pkg/prompt"
 	"gptpipe/pkg/record"
@@ -33,6 +35,10 @@ type options struct {
 	allowFailed bool
 	retryFailed bool
 	halt        halt
+
+	maxCost dollars
+	prices  string
+	dryRun  bool
 }
 
 func (o *options) register(f *cli.Flags) {
@@ -51,6 +57,9 @@ func (o *options) register(f *cli.Flags) {
 	f.BoolVar(&o.allowFailed, "allow-failed", false, "")
 	f.BoolVar(&o.retryFailed, "retry-failed", false, "")
 	f.Var(&o.halt, "halt", "")
+	f.Var(&o.maxCost, "max-cost", "")
+	f.StringVar(&o.prices, "prices", "", "")
+	f.BoolVar(&o.dryRun, "dry-run", false, "")
 
 	f.Letter('p', "prompt")
 	f.Letter('o', "output")
@@ -78,7 +87,18 @@ func run(ctx context.Context, sys *cli.System) error {
 
 	drain := cli.NewDrain(ctx)
 	defer drain.Close()
-	c, err := client.New(sys, drain, flags, &api, o.jobs.N)
+	var money *till
+	c, err := client.New(sys, drain, flags, &api, client.Options{
+		Jobs: o.jobs.N,
+		Dry:  o.dryRun,
+		Meter: func(p llm.Params) (func(llm.Completer) llm.Completer, error) {
+			var err error
+			if money, err = openTill(o.prices, p); err != nil {
+				return nil, err
+			}
+			return money.limit(o.maxCost.Nano, p)
+		},
+	})
 	if err != nil {
 		return err
 	}
@@ -88,14 +108,6 @@ func run(ctx context.Context, sys *cli.System) error {
 		return err
 	}
 	defer in.Close()
-	out, err := openOutput(sys, o.output, c.Refreshes())
-	if err != nil {
-		return err
-	}
-	if out.journal != nil {
-		c.Journal(out.journal)
-	}
-
 	m := &mapper{
 		sys:    sys,
 		drain:  drain,
@@ -103,10 +115,20 @@ func run(ctx context.Context, sys *cli.System) error {
 		o:      o,
 		prompt: p,
 		source: &source{in: in, raw: o.raw},
-		output: out,
-		out:    record.NewWriter(out),
+		money:  money,
 	}
-	stop := m.showProgress()
+	if o.dryRun {
+		return m.dryRun()
+	}
+	out, err := openOutput(sys, o.output, c.Refreshes())
+	if err != nil {
+		return err
+	}
+	if out.journal != nil {
+		c.Journal(out.journal)
+	}
+	m.output, m.out = out, record.NewWriter(out)
+	stop := m.showProgress(in)
 	err = ordered.Map(drain.Soft, ordered.Options{
 		Jobs:      o.jobs.N,
 		Window:    windowPerJob * o.jobs.N,
@@ -148,10 +170,14 @@ func (m *mapper) outcome(err error) error {
 	}
 	var stop *cli.Interrupt
 	var out *cli.OutputError
+	var exceeded *cost.ExceededError
 	switch {
 	case errors.As(err, &stop):
 		m.sys.Log.Infof("interrupted after %d records%s", m.written, m.howToGoOn())
 	case errors.As(err, &out):
+	case errors.As(err, &exceeded):
+		m.sys.Log.Infof("stopped after %d records%s", m.written, m.howToGoOn())
+		err = cli.WithHint(cli.Failf(cli.StatusStopped, "%w", err), "%s", exceeded.Hint())
 	case err != nil:
 		err = client.Failure(err)
 		if s := cli.StatusOf(err); s == cli.StatusRefused || s == cli.StatusStopped {

@@ -19,6 +19,9 @@ with a "response" (or an "error"), in the same order.
       --allow-failed     let FILE appear although records failed
       --retry-failed     the input is an earlier output: ask only for what failed
       --halt N|N%        stop after so many failures
+      --max-cost USD     stop before the answers cost more
+      --prices FILE      prices over the built-in ones, JSON
+      --dry-run          count records, tokens and cost, and send nothing
       --meta             add "gpt": model, usage, attempts, …
       --progress WHEN    auto, always or never: a status line on stderr
   -m, --model NAME       model (GPT_MODEL)

@@ -44,6 +44,24 @@ func (in *Inputs) Next() (io.Reader, error) {
 	return in.files[in.at-1], nil
 }
 
+// Sections are what will be read, for those who would count it meanwhile: if all
+// of it is in files, and before anything is read.
+func (in *Inputs) Sections() ([]*io.SectionReader, bool) {
+	var all []*io.SectionReader
+	for _, f := range in.files {
+		info, err := f.Stat()
+		if err != nil || !info.Mode().IsRegular() {
+			return nil, false
+		}
+		at, err := f.Seek(0, io.SeekCurrent)
+		if err != nil {
+			return nil, false
+		}
+		all = append(all, io.NewSectionReader(f, at, max(info.Size()-at, 0)))
+	}
+	return all, true
+}
+
 // Name is the name of the current input, as it was given.
 func (in *Inputs) Name() string { return in.names[max(in.at-1, 0)] }
 

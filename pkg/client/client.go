@@ -1,7 +1,7 @@
 // Package client is what gpt-ask and gpt-map share: the API flags, and the
 // chain of decorators that they describe.
 //
-//	cache ▶ retry ▶ answer ▶ adapt ▶ limit ▶ observe ▶ wire
+//	journal ▶ cache ▶ retry ▶ answer ▶ meter ▶ adapt ▶ limit ▶ observe ▶ wire
 //
 // A hit in the cache spends nothing; every attempt takes its own token from
 // the limits and is counted; a wait between attempts holds none; an answer
@@ -42,6 +42,7 @@ type Client struct {
 	api     string
 	sample  int
 	metrics string // file, or empty
+	pace    *limit.Adapter
 	caches  bool
 	scope   []string // of the names of requests
 
@@ -52,16 +53,38 @@ type Client struct {
 	why       atomic.Pointer[string] // the last reason that something is not shared
 }
 
+// Options are what the commands differ in.
+type Options struct {
+	Jobs int // requests at once
+
+	// Meter, if not nil, makes what is to stand around each attempt, outside the
+	// limits, and may refuse the parameters.
+	Meter func(llm.Params) (func(next llm.Completer) llm.Completer, error)
+
+	// Dry is for a Client that only makes requests: it needs no key, and answers
+	// none.
+	Dry bool
+}
+
 // New reads the flags to the end, finds the key and puts the chain together.
 // It returns a cli.Error: of status 2 when the flags make no sense, 4 when
 // there is no key. Nothing is sent. Close it.
-func New(sys *cli.System, drain *cli.Drain, flags *cli.Flags, f *Flags, jobs int) (*Client, error) {
+func New(sys *cli.System, drain *cli.Drain, flags *cli.Flags, f *Flags, o Options) (*Client, error) {
 	if err := f.complete(sys, flags); err != nil {
 		return nil, err
 	}
 	p, err := f.plan(sys)
 	if err != nil {
 		return nil, err
+	}
+	meter := func(next llm.Completer) llm.Completer { return next }
+	if o.Meter != nil {
+		if meter, err = o.Meter(p.params); err != nil {
+			return nil, err
+		}
+	}
+	if o.Dry {
+		return &Client{sys: sys, plan: p, api: f.api.Value, sample: f.sample.N, counters: observe.NewCounters()}, nil
 	}
 	key, err := findKey(drain.Soft, sys, f, p.endpoint)
 	if err != nil {
@@ -85,17 +108,18 @@ func New(sys *cli.System, drain *cli.Drain, flags *cli.Flags, f *Flags, jobs int
 		Project:      project,
 		UserAgent:    "gptpipe/" + cli.Version(),
 		Timeout:      time.Duration(f.timeout),
-		Jobs:         jobs,
+		Jobs:         o.Jobs,
 		Lifetime:     drain.Hard,
 	})
 	c.Completer = observe.Requests(c.Completer, c.counters, sys.Name)
 	c.Completer = limit.New(c.Completer, c.pacer(f))
-	c.Completer = limit.Adapt(c.Completer)
+	c.pace = limit.Adapt(c.Completer)
+	c.Completer = meter(c.pace)
 	c.Completer = answer.Check(c.Completer, p.params.JSON, p.schema)
 	c.Completer = retry.New(c.Completer, retry.Options{
 		Retries: f.retries.N,
 		MaxWait: time.Duration(f.maxWait),
-		Jobs:    jobs,
+		Jobs:    o.Jobs,
 		Report:  c.reportRetry(),
 	})
 	c.caches = c.hub != nil && !f.noCache
@@ -232,6 +256,12 @@ func (c *Client) Refreshes() bool { return c.refreshes }
 
 // Retried is how many attempts have been repeated so far.
 func (c *Client) Retried() int64 { return c.retried.Load() }
+
+// Pace is how many requests a second are sent, because the server bears no more; 0: as many as there are.
+func (c *Client) Pace() float64 { return c.pace.Rate() }
+
+// Model is the name of the model that is asked.
+func (c *Client) Model() string { return c.plan.params.Model }
 
 // Caches reports whether answers are kept, so that a rerun does not ask again.
 func (c *Client) Caches() bool { return c.caches }

@@ -87,7 +87,7 @@ func (u user) client(t *testing.T) (*Client, error) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	t.Cleanup(stop)
-	c, err := New(system(), &cli.Drain{Soft: ctx, Hard: ctx}, flags, f, 4)
+	c, err := New(system(), &cli.Drain{Soft: ctx, Hard: ctx}, flags, f, Options{Jobs: 4})
 	if err == nil {
 		t.Cleanup(c.Close)
 	}

@@ -49,11 +49,12 @@ const (
 // and multiplicative decrease (AIMD), but that the increase is in proportion,
 // for nobody knows the scale. Of latency nothing is concluded: it varies with
 // the length of answers.
-func Adapt(next llm.Completer) llm.Completer {
-	return &adapter{next: next, line: newLocal(pace.Limits{})}
+func Adapt(next llm.Completer) *Adapter {
+	return &Adapter{next: next, line: newLocal(pace.Limits{})}
 }
 
-type adapter struct {
+// An Adapter is what Adapt puts around a Completer.
+type Adapter struct {
 	next  llm.Completer
 	line  *local
 	paced atomic.Bool // there is a rate in force
@@ -72,7 +73,18 @@ type adapter struct {
 	known   float64 // answers that it is the mean of
 }
 
-func (a *adapter) Complete(ctx context.Context, req *llm.Request) (*llm.Response, error) {
+// Rate is how many requests a second it lets through just now; 0: all of them.
+func (a *Adapter) Rate() float64 {
+	if !a.paced.Load() {
+		return 0
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slower(a.told, a.found)
+}
+
+// Complete implements llm.Completer.
+func (a *Adapter) Complete(ctx context.Context, req *llm.Request) (*llm.Response, error) {
 	if a.paced.Load() {
 		if _, err := a.line.Start(ctx, 0); err != nil {
 			return nil, err
@@ -92,7 +104,7 @@ func (a *adapter) Complete(ctx context.Context, req *llm.Request) (*llm.Response
 	return resp, err
 }
 
-func (a *adapter) begin(now time.Time) {
+func (a *Adapter) begin(now time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.starts.add(now)
@@ -100,7 +112,7 @@ func (a *adapter) begin(now time.Time) {
 }
 
 // answered learns from a good answer that took so long.
-func (a *adapter) answered(now time.Time, took time.Duration, resp *llm.Response) {
+func (a *Adapter) answered(now time.Time, took time.Duration, resp *llm.Response) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if input, output := resp.Tokens(); resp.Allowed.Tokens.Reset > 0 && input+output > 0 {
@@ -129,7 +141,7 @@ func (a *adapter) answered(now time.Time, took time.Duration, resp *llm.Response
 // spread is the rate at which what remains lasts until all is there again. A
 // request takes so much of it, and those begun since this one, which is so old,
 // are not in it yet.
-func (a *adapter) spread(now time.Time, q llm.Allowance, age time.Duration, each float64) float64 {
+func (a *Adapter) spread(now time.Time, q llm.Allowance, age time.Duration, each float64) float64 {
 	if q.Reset < max(leastReset, 2*age) {
 		return 0
 	}
@@ -138,7 +150,7 @@ func (a *adapter) spread(now time.Time, q llm.Allowance, age time.Duration, each
 }
 
 // turnedAway learns from a request that was begun too soon.
-func (a *adapter) turnedAway(now, begun time.Time, overloaded bool) {
+func (a *Adapter) turnedAway(now, begun time.Time, overloaded bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.turned.add(now)
@@ -161,20 +173,20 @@ func (a *adapter) turnedAway(now, begun time.Time, overloaded bool) {
 	a.enforce(now)
 }
 
-func (a *adapter) cutTo(rate float64, now time.Time) {
+func (a *Adapter) cutTo(rate float64, now time.Time) {
 	a.found, a.base, a.cut = rate, rate, now
 	a.answers, a.sent, a.refused = 0, 0, 0
 }
 
 // through is how many requests a second are not turned away, as far as that is
 // known of those in flight.
-func (a *adapter) through(now time.Time) float64 {
+func (a *Adapter) through(now time.Time) float64 {
 	starts, span := a.starts.last(now)
 	return max(float64(starts-a.turned.within(now, span)), 0) / span.Seconds()
 }
 
 // enforce brings the slower of the two rates into force. The caller holds mu.
-func (a *adapter) enforce(now time.Time) {
+func (a *Adapter) enforce(now time.Time) {
 	rate := slower(a.told, a.found)
 	if rate > 0 {
 		rate = max(rate, slowest)

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+
+	"gptpipe/pkg/cli"
+	"gptpipe/pkg/cost"
+	"gptpipe/pkg/llm"
+	"gptpipe/pkg/ordered"
+)
+
+// expectedAnswer is how many tokens an answer is taken to have, at least, by
+// --dry-run.
+const expectedAnswer = 300
+
+// A dollars is a flag value: an amount of money above nothing.
+type dollars struct {
+	cost.Nano
+	given string
+}
+
+// Set reads s, for flag.Value.
+func (d *dollars) Set(s string) (err error) {
+	if d.Nano, err = cost.ParseUSD(s); err == nil && d.Nano <= 0 {
+		err = fmt.Errorf("not an amount above zero")
+	}
+	d.given = s
+	return err
+}
+
+func (d *dollars) String() string { return d.given }
+
+// A till knows the price of the model and what has been spent.
+type till struct {
+	table  *cost.Table
+	price  cost.Price
+	known  bool
+	budget *cost.Budget // nil: what is spent is not known
+}
+
+// openTill reads the prices of a model.
+func openTill(file string, p llm.Params) (*till, error) {
+	t := &till{table: cost.Builtin()}
+	if file != "" {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return nil, cli.Usagef("--prices: %w", err)
+		}
+		if t.table, err = t.table.Override(file, data); err != nil {
+			return nil, cli.Usagef("--prices: %w", err)
+		}
+	}
+	if t.price, t.known = t.table.Lookup(p.Model); !t.known {
+		return t, nil
+	}
+	tier := ""
+	for _, o := range p.Options {
+		if o.Key == "service_tier" {
+			_ = json.Unmarshal(o.Value, &tier) // what is no string the server refuses
+		}
+	}
+	percent, known := cost.TierPercent(tier)
+	if t.known = known; known {
+		t.price = t.price.Scale(percent)
+	}
+	return t, nil
+}
+
+// limit keeps a run to an amount, or with 0 only adds up what it costs.
+func (t *till) limit(most cost.Nano, p llm.Params) (func(llm.Completer) llm.Completer, error) {
+	switch {
+	case most == 0 && !t.known:
+		return func(next llm.Completer) llm.Completer { return next }, nil
+	case !t.known:
+		return nil, cli.WithHint(cli.Usagef("--max-cost: the price of %s is not known", p.Model), "give it in a file, with --prices")
+	case most != 0 && t.price.MaxOutput == 0 && t.price.Output > 0 && p.MaxTokens == 0:
+		return nil, cli.WithHint(cli.Usagef("--max-cost: it is not known how long an answer of %s can be", p.Model), "limit it with --max-tokens")
+	case most == 0:
+		most = cost.Unlimited
+	}
+	t.budget = cost.NewBudget(most)
+	return func(next llm.Completer) llm.Completer {
+		return cost.Limit(next, t.budget, t.price, cost.NewCounter(p.Model))
+	}, nil
+}
+
+// dryRun counts what would be asked, and writes the sum.
+func (m *mapper) dryRun() error {
+	t, model := m.money, m.client.Model()
+	var price *cost.Price
+	if t.known {
+		price = &t.price
+	}
+	sum := cost.NewEstimate(price, t.table.Date(), expectedAnswer)
+	counter := cost.NewCounter(model)
+	count := func(_ context.Context, it item) (struct{}, error) {
+		req, _, err := m.question(it)
+		if req == nil || err != nil {
+			return struct{}{}, err // of a record that is not asked about
+		}
+		in, err := counter.Count(req.Body)
+		if err == nil {
+			sum.Add(in)
+		}
+		return struct{}{}, err
+	}
+	jobs := runtime.GOMAXPROCS(0)
+	err := ordered.Map(m.drain.Soft, ordered.Options{Jobs: jobs, Window: windowPerJob * jobs}, m.source.next, count, nowhere{})
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(m.sys.Stdout, sum.String())
+	return err
+}
+
+// nowhere takes results that are none.
+type nowhere struct{}
+
+func (nowhere) Write(struct{}) error { return nil }
+func (nowhere) Flush() error         { return nil }
