@@ -35,7 +35,7 @@ var (
 	// ErrClosed: the client was closed.
 	ErrClosed = errors.New("client is closed")
 
-	// ErrNoSpace: the disk is nearly full. From Open it is permanent, from Put it is not.
+	// ErrNoSpace: the disk is too full to store. What is stored can be read, and limits and leases hold.
 	ErrNoSpace = place.ErrNoSpace
 	// ErrForeign: the folder or the keeper belongs to another user.
 	ErrForeign = place.ErrForeign

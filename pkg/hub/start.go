@@ -74,9 +74,6 @@ func (c *Client) start(ctx context.Context) (*link, error) {
 			return nil, err
 		}
 	}
-	if err := place.CheckSpace(c.dir, 0); err != nil {
-		return nil, permanent(err)
-	}
 	ended, err := c.spawn()
 	if err != nil {
 		return nil, permanent(fmt.Errorf("%w: %w", ErrNoKeeper, err))

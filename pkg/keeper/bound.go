@@ -37,6 +37,7 @@ func (s *store) bind() {
 	younger, older := s.younger, s.older
 	s.mu.RUnlock()
 	size, before := younger.size(), older.size()
+	s.forget(size + before)
 	// A table that is written and the log of the same are both there for a while.
 	full := size >= s.bound/2-max(s.step(), memTable)
 	if !full && size+before <= s.bound {
@@ -48,11 +49,10 @@ func (s *store) bind() {
 		return
 	}
 	if full {
-		g := s.fresh()
-		if s.openGeneration(g) != nil {
+		g := s.successor()
+		if s.openGeneration(g, true) != nil {
 			return
 		}
-		s.keep(g.db, true)
 		s.drop()
 		s.older, s.younger = s.younger, g
 		size, before = 0, size
@@ -64,17 +64,29 @@ func (s *store) bind() {
 
 // drop removes the older generation, if there is one. The caller holds mu.
 func (s *store) drop() {
-	if s.older != nil {
-		s.removing.Go(s.older.remove)
+	if g := s.older; g != nil {
+		s.removing.Go(func() { s.remove(g) })
 		s.older = nil
 	}
 }
 
-// empty removes all values, those that were moved aside too, and answers how many could be seen.
-func (s *store) empty() (n uint64, err error) {
-	if n, err = s.count(); err != nil {
-		return 0, err
+// forget removes the databases that were moved aside, those moved longest ago first, if with them more than the bound
+// is taken.
+func (s *store) forget(size int64) {
+	all := s.broken()
+	for _, b := range all {
+		size += diskUse(b.dir)
 	}
+	for ; size > s.bound && len(all) > 0; all = all[1:] {
+		size -= diskUse(all[0].dir)
+		os.RemoveAll(all[0].dir)
+	}
+}
+
+// empty removes all values, those that were moved aside too, and answers how many could be seen. On a disk that is full
+// a new database is begun when the old ones have made room.
+func (s *store) empty() (n uint64, err error) {
+	n, _ = s.count()
 	s.long.Lock()
 	defer s.long.Unlock()
 	s.mu.Lock()
@@ -82,12 +94,8 @@ func (s *store) empty() (n uint64, err error) {
 		s.mu.Unlock()
 		return 0, errClosed
 	}
-	g := s.fresh()
-	if err := s.openGeneration(g); err != nil {
-		s.mu.Unlock()
-		return 0, err
-	}
-	s.keep(g.db, true)
+	g := s.successor()
+	s.openGeneration(g, true)
 	s.drop()
 	s.older, s.younger = s.younger, g
 	s.drop()
@@ -101,5 +109,6 @@ func (s *store) empty() (n uint64, err error) {
 			err = rerr
 		}
 	}
+	s.reopen(false, true)
 	return n, err
 }

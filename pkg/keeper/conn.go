@@ -69,7 +69,8 @@ func (k *keeper) greet(conn *net.UnixConn, r *bufio.Reader) (hello proto.Hello, 
 		return hello, err
 	}
 	mine := proto.Hello{Version: proto.Version, Stays: k.linger < 0}
-	if hello.Version == mine.Version {
+	// Who comes only to end the keeper has no session, and nobody to tell.
+	if hello.Version == mine.Version && hello.Session != [16]byte{} {
 		mine.Notice = k.store.notices.take()
 	}
 	w := bufio.NewWriter(conn)

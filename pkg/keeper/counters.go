@@ -43,7 +43,10 @@ type session struct {
 
 func newCounters(s *store) *counters {
 	c := &counters{store: s, totals: make(proto.Counts), sessions: make(map[[16]byte]session)}
-	c.timer = time.AfterFunc(time.Hour, func() { s.use(c.save) })
+	c.timer = time.AfterFunc(time.Hour, func() {
+		c.ticking.Store(false)
+		s.useToWrite(c.save)
+	})
 	c.timer.Stop()
 	s.keep = func(db *badger.DB, anew bool) {
 		if anew {
@@ -110,7 +113,7 @@ func (c *counters) save(db *badger.DB) error {
 	}
 	err := c.store.checkSpace(0)
 	if err == nil {
-		err = storeState(db, countersEntry, c.encode())
+		err = c.store.storeState(db, countersEntry, c.encode())
 	}
 	if err != nil {
 		c.unsaved.Store(true)
@@ -122,7 +125,7 @@ func (c *counters) save(db *badger.DB) error {
 func (c *counters) load() error {
 	state, err := c.store.state(countersEntry)
 	c.loaded.Store(true)
-	if errors.Is(err, badger.ErrKeyNotFound) || errors.Is(err, errDamaged) {
+	if errors.Is(err, badger.ErrKeyNotFound) || errors.Is(err, errDamaged) || errors.Is(err, errNothing) {
 		return nil
 	}
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 
 	"gptpipe/pkg/hub/place"
@@ -19,6 +20,7 @@ const (
 	crashHead   = 128
 	crashReport = 1 << 20 // bytes of a report that are looked at
 	lastSuffix  = ".last" // of the report before
+	stuckReport = "stuck: "
 )
 
 // A crashLog is the file by which the next keeper learns how this one ended. Badger can panic in goroutines of its own,
@@ -28,7 +30,8 @@ const (
 // In front of the report stands a line of the keeper's: how many crashes came before in a row, that is without a clean
 // close of the databases between them, and which databases are open.
 type crashLog struct {
-	file  *os.File // nil: nothing is written
+	mu    sync.Mutex
+	file  *os.File // nil: nothing is written; guarded by mu
 	count int
 	open  []string // names of databases
 }
@@ -50,7 +53,7 @@ func (l *crashLog) begin(s *store) {
 	if err != nil {
 		return
 	}
-	l.file = f
+	l.file = f // nobody else is there yet
 	l.head("open", l.open...)
 	f.Seek(crashHead, io.SeekStart)
 	debug.SetCrashOutput(f, debug.CrashOptions{}) // which keeps a descriptor of its own
@@ -84,6 +87,9 @@ func (l *crashLog) read(path string) (names []string, why string) {
 // databaseCrash answers the first line of a report if it tells of a panic in Badger that the database brought about:
 // not of one of the keeper's own code, and not of a disk that is full or out of order, which is SIGBUS for mapped files.
 func databaseCrash(report []byte) string {
+	if why, ok := strings.CutPrefix(string(report), stuckReport); ok && !passes(why) {
+		return strings.TrimSpace(why)
+	}
 	message, stack, ok := bytes.Cut(report, []byte("\ngoroutine "))
 	if !ok || bytes.Contains(message, []byte("SIGBUS")) || passes(string(message)) {
 		return ""
@@ -121,7 +127,18 @@ func (l *crashLog) closed(all bool) {
 	l.head("open")
 }
 
+// stuck stands in place of a report if Badger could not write. If the machine was not to blame, that counts as a crash.
+func (l *crashLog) stuck(why string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.file != nil {
+		l.file.WriteAt([]byte(stuckReport+why+"\n"), crashHead)
+	}
+}
+
 func (l *crashLog) end() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.file != nil {
 		debug.SetCrashOutput(nil, debug.CrashOptions{})
 		l.file.Close()
@@ -130,6 +147,8 @@ func (l *crashLog) end() {
 }
 
 func (l *crashLog) head(what string, names ...string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.file != nil {
 		line := fmt.Sprintf("%d %s %s", l.count, what, strings.Join(names, " "))
 		l.file.WriteAt(fmt.Appendf(nil, "%-*.*s\n", crashHead-1, crashHead-1, line), 0)

@@ -49,7 +49,7 @@ func (s *store) read(key []byte) (e sealed, err error) {
 	if !errors.Is(err, badger.ErrKeyNotFound) {
 		return e, err
 	}
-	err = s.useBoth(func(_, older *badger.DB) error {
+	err = s.useBoth(false, func(_, older *badger.DB) error {
 		if older == nil {
 			return badger.ErrKeyNotFound
 		}
@@ -96,19 +96,18 @@ func (s *store) write(e proto.Entry) error {
 	if len(e.Value) > int(s.bound/4) {
 		return fmt.Errorf("%w: a value of %d bytes in a cache of %d", place.ErrNoSpace, len(e.Value), s.bound)
 	}
-	stored, expires := e.Stored.UnixNano(), int64(0)
-	if !e.Expires.IsZero() {
-		expires = e.Expires.UnixNano()
-	}
+	stored, expires := proto.Nanos(e.Stored), proto.Nanos(e.Expires)
 	valueKey, aboutKey := entryKey(valuePrefix, e.Key), entryKey(aboutPrefix, e.Key)
 	value := seal(valueKey, e.Value, stored, expires)
 	about := seal(aboutKey, encodeAbout(len(e.Value), e.Model), stored, expires)
 	if s.memory != "" && len(value) >= memoryValue {
 		return fmt.Errorf("%w: a value of %d bytes in memory", place.ErrNoSpace, len(value))
 	}
-	err := s.use(func(db *badger.DB) error {
-		err := db.Update(func(txn *badger.Txn) error {
-			return errors.Join(txn.Set(valueKey, value), txn.Set(aboutKey, about))
+	err := s.useToWrite(func(db *badger.DB) error {
+		err := s.inTime(putPatience, func() error {
+			return db.Update(func(txn *badger.Txn) error {
+				return errors.Join(txn.Set(valueKey, value), txn.Set(aboutKey, about))
+			})
 		})
 		if err == nil {
 			s.younger.held.Add(int64(len(value) + len(about)))
@@ -130,7 +129,9 @@ func (s *store) state(key string) ([]byte, error) {
 	return e.value()
 }
 
-func storeState(db *badger.DB, key string, state []byte) error {
+func (s *store) storeState(db *badger.DB, key string, state []byte) error {
 	b := seal([]byte(key), state, time.Now().UnixNano(), 0)
-	return db.Update(func(txn *badger.Txn) error { return txn.Set([]byte(key), b) })
+	return s.inTime(putPatience, func() error {
+		return db.Update(func(txn *badger.Txn) error { return txn.Set([]byte(key), b) })
+	})
 }

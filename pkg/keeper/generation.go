@@ -19,11 +19,19 @@ import (
 
 // A generation is one database, in a folder of its own whose name ends in its number. Numbers only grow.
 type generation struct {
-	dir    string // "": in memory
-	number uint64
-	db     *badger.DB   // nil: closed
-	held   atomic.Int64 // bytes put, if in memory
+	dir      string // "": in memory
+	number   uint64
+	db       *badger.DB   // nil: closed
+	readOnly bool         // it is open for reading only
+	anew     bool         // what else is to be kept is not in it yet
+	held     atomic.Int64 // bytes put, if in memory
+
+	failed   error // why it could not be opened for reading
+	failedAt time.Time
 }
+
+// ready says whether a database is open, for writing if need be.
+func (g *generation) ready(write bool) bool { return g != nil && g.db != nil && !(write && g.readOnly) }
 
 // What the name of a generation's folder ends in when it is none any more.
 const (
@@ -59,7 +67,8 @@ func (s *store) find() error {
 	}
 	slices.SortFunc(found, func(a, b *generation) int { return cmp.Compare(b.number, a.number) })
 	for len(found) > 2 {
-		s.removing.Go(found[len(found)-1].remove)
+		g := found[len(found)-1]
+		s.removing.Go(func() { s.remove(g) })
 		found = found[:len(found)-1]
 	}
 	if len(found) == 0 {
@@ -92,68 +101,17 @@ func (s *store) fresh() *generation {
 	return &generation{dir: filepath.Join(s.dir, place.Data+strconv.FormatUint(s.next, 10)), number: s.next}
 }
 
-// openGeneration opens a database. Of errBroken it was moved aside.
-func (s *store) openGeneration(g *generation) (err error) {
-	if s.memory != "" {
-		g.db, err = badger.Open(memoryOptions())
-		return err
-	}
-	if err := os.MkdirAll(g.dir, 0o700); err != nil {
-		return err
-	}
-	if err := s.checkSpace(0); err != nil {
-		return err
-	}
-	if err := removeEmpty(g.dir); err != nil {
-		return err
-	}
-	o := badgerOptions(g.dir)
-	o.CompactL0OnClose = crowded(g.dir)
-	s.crashes.opening(g)
-	err = inTime(func() error { g.db, err = badger.Open(o); return err })
-	s.crashes.opened(g)
-	if final(err) {
-		return s.moveAside(g, err.Error())
-	}
-	return err
-}
-
-// patience is how long a database may take to open or close, which is a matter of milliseconds. What Badger cannot write
-// it tries again for ever, and both wait for that.
-const patience = time.Minute
-
-// inTime ends the process if fn does not return in time: others could not have the folder as long as it waits.
-func inTime(fn func() error) error {
-	late := time.AfterFunc(patience, func() { panic("the database neither opens nor closes") })
-	defer late.Stop()
-	return fn()
-}
-
-// removeEmpty removes log files of no bytes. A process that is killed between making such a file, or clearing it
-// before its removal, and the next step leaves one, and Badger then fails to open: "Create a new file" (badger #2207).
-func removeEmpty(dir string) error {
-	for _, pattern := range []string{"*.mem", "*.vlog"} {
-		names, err := filepath.Glob(filepath.Join(dir, pattern))
-		if err != nil {
-			return err
-		}
-		for _, name := range names {
-			if info, err := os.Lstat(name); err != nil || info.Size() > 0 {
-				continue
-			}
-			if err := os.Remove(name); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+// successor is a generation that takes the younger's place.
+func (s *store) successor() *generation {
+	g := s.fresh()
+	g.anew = true
+	return g
 }
 
 // remove closes a database that nobody uses any more and removes it. If that is cut short it is known by its name.
-func (g *generation) remove() {
+func (s *store) remove(g *generation) {
 	if g.db != nil {
-		g.db.DropAll() // or to close it would write and compact first
-		inTime(g.db.Close)
+		s.discard(g)
 	}
 	if g.dir == "" {
 		return
@@ -161,6 +119,22 @@ func (g *generation) remove() {
 	gone := g.dir + goneSuffix
 	if os.Rename(g.dir, gone) == nil {
 		os.RemoveAll(gone)
+	}
+}
+
+// discard closes a database whose values nobody wants. One that cannot be closed is closed by the end of the keeper,
+// which gives its disk space back.
+func (s *store) discard(g *generation) {
+	switch err := cmp.Or(s.checkSpace(0), s.trouble.now()); {
+	case g.readOnly:
+		s.inTime(patience, g.db.Close)
+	case err != nil:
+		s.giveUp(err)
+	default:
+		s.inTime(patience, func() error {
+			g.db.DropAll() // or to close it would write and compact first
+			return g.db.Close()
+		})
 	}
 }
 

@@ -13,7 +13,8 @@
 // A keeper may be killed at any moment. Entries that were acknowledged are in Badger's logs, which are mapped files and
 // outlive it; counters lose at most what came in the last two seconds. A database that can no more be opened, or has
 // crashed keepers, is moved aside, see broken.go and crash.go. On a network file system all is in memory, see
-// place.Base.
+// place.Base. On a full disk values are read and not stored, see full.go. A database that takes no writes for some
+// seconds has the keeper leave, and the next one tries again, see stuck.go.
 //
 // Who has which lease, and how far each rate budget has been used, stands in two small files before anybody is told, see
 // slots. A new keeper begins with that, and for its first second leases and limits stay those of the last one's users,
@@ -56,6 +57,7 @@ const (
 	ownerTimeout = 3 * time.Second // for the keeper before to close its database
 	firstUser    = 5 * time.Second // for the first user to come, if Linger is shorter
 	drainTimeout = 2 * time.Second // for users to take their replies when the keeper leaves
+	leaveTimeout = 8 * time.Second // for all that it has to do then
 )
 
 type keeper struct {
@@ -77,10 +79,12 @@ type keeper struct {
 }
 
 // Serve serves the cache folder until ctx ends, a client stops it, or its last user has been gone for c.Linger. These
-// are no errors. It returns ErrBusy if another keeper has the folder, place.ErrNoSpace if the disk is nearly full,
-// place.ErrForeign or place.ErrShared if the folder is not the user's own, and the errors of the file system and of
-// Badger.
-func Serve(ctx context.Context, c Config) (err error) {
+// are no errors. It returns ErrBusy if another keeper has the folder, place.ErrForeign or place.ErrShared if the folder
+// is not the user's own, and the errors of the file system and of Badger.
+//
+// The process must end when Serve has returned. If the database could not be closed, because the disk is full or Badger
+// does not come back, that is what gives the folder to the next keeper.
+func Serve(ctx context.Context, c Config) error {
 	folder, err := place.Resolve(c.Dir)
 	if err != nil {
 		return err
@@ -96,8 +100,6 @@ func Serve(ctx context.Context, c Config) (err error) {
 	if err != nil {
 		return err
 	}
-	defer lock.Unlock()
-
 	k := &keeper{
 		linger:  c.Linger,
 		users:   make(map[*net.UnixConn]bool),
@@ -105,14 +107,25 @@ func Serve(ctx context.Context, c Config) (err error) {
 		closed:  make(chan struct{}),
 	}
 	k.store = newStore(dir, cmp.Or(c.CacheSize, DefaultSize), network)
+	k.store.leave = k.leave
+	defer func() {
+		if !k.store.unclosed.Load() { // else the next keeper has to wait for the end of this process
+			lock.Unlock()
+		}
+	}()
 	k.counters = newCounters(k.store)
 	k.leases, k.budgets = newLeases(dir, k.counters.lookup), newBudgets(dir)
 	defer k.leases.close()
 	defer k.budgets.close()
+	serving := false
+	defer func() {
+		if !serving {
+			k.store.close()
+		}
+	}()
 	if err := k.store.open(); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, k.store.close()) }()
 	if err := k.counters.load(); err != nil {
 		return err
 	}
@@ -135,6 +148,7 @@ func Serve(ctx context.Context, c Config) (err error) {
 	if c.Ready != nil {
 		c.Ready()
 	}
+	serving = true
 	<-k.leaving
 
 	// Users learn that the keeper has left by the end of their connection. It comes when the database is closed, and
@@ -142,11 +156,7 @@ func Serve(ctx context.Context, c Config) (err error) {
 	listener.UnixListener.Close()
 	k.leases.stop()
 	k.budgets.stop()
-	k.drain()
-	err = k.store.close()
-	close(k.closed)
-	k.open.Wait()
-	return err
+	return k.end()
 }
 
 func listen(dir string, c Config) (*place.Listener, error) {

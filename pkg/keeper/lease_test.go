@@ -18,6 +18,7 @@ import (
 
 	"gptpipe/pkg/hub"
 	"gptpipe/pkg/hub/proto"
+	"gptpipe/pkg/keeper"
 )
 
 // Fifty processes at once, with no keeper there yet.
@@ -221,7 +222,7 @@ func TestWaiterGoes(t *testing.T) {
 
 // On a full disk those who wait get the value that could not be stored.
 func TestValueThatCannotBeStored(t *testing.T) {
-	dir := smallDisk(t)
+	dir := keeper.SmallDisk(t)
 	clients := openAll(t, dir, 3)
 	take(t, clients[0], "q")
 	results := asks(t, dir, "q", clients[1:]...)

@@ -102,9 +102,12 @@ func (c *cursor) read() {
 			if err != nil || n <= 0 || len(key) != 1+len(c.entry.Key) {
 				return errDamaged
 			}
-			c.entry = proto.Entry{Key: proto.Key(key[1:]), Stored: time.Unix(0, c.stored), Size: size, Model: string(data[n:])}
-			if c.expires != 0 {
-				c.entry.Expires = time.Unix(0, c.expires)
+			c.entry = proto.Entry{
+				Key:     proto.Key(key[1:]),
+				Stored:  proto.Time(c.stored),
+				Expires: proto.Time(c.expires),
+				Size:    size,
+				Model:   string(data[n:]),
 			}
 			return nil
 		})
@@ -140,7 +143,7 @@ func (s *store) list(l proto.List) (part proto.Entries, err error) {
 		most = proto.MaxEntries
 	}
 	bytes := 0
-	err = s.useBoth(func(younger, older *badger.DB) error {
+	err = s.useBoth(false, func(younger, older *badger.DB) error {
 		return each(younger, older, l.From, func(a about) error {
 			if len(part.List) == most || bytes >= proto.MaxListed {
 				part.More, part.Next = true, a.Key
@@ -173,7 +176,7 @@ func (s *store) list(l proto.List) (part proto.Entries, err error) {
 func (s *store) count() (n uint64, err error) {
 	s.long.RLock()
 	defer s.long.RUnlock()
-	err = s.useBoth(func(younger, older *badger.DB) error {
+	err = s.useBoth(false, func(younger, older *badger.DB) error {
 		return each(younger, older, proto.Key{}, func(about) error {
 			n++
 			return nil
@@ -189,7 +192,7 @@ func (s *store) bring(e proto.Entry) (bool, error) {
 		return false, nil
 	}
 	have, err := s.read(entryKey(valuePrefix, e.Key))
-	if err == nil && have.valid(now) && have.stored >= e.Stored.UnixNano() {
+	if err == nil && have.valid(now) && have.stored >= proto.Nanos(e.Stored) {
 		return false, nil
 	}
 	if err := s.write(e); err != nil {

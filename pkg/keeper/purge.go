@@ -14,7 +14,7 @@ import (
 func (s *store) purge(p proto.Purge) (n uint64, err error) {
 	s.long.RLock()
 	defer s.long.RUnlock()
-	err = s.useBoth(func(younger, older *badger.DB) error {
+	err = s.useBoth(true, func(younger, older *badger.DB) error {
 		fromYounger := younger.NewWriteBatch()
 		defer fromYounger.Cancel()
 		fromOlder := fromYounger // and nothing is in the older
@@ -38,13 +38,17 @@ func (s *store) purge(p proto.Purge) (n uint64, err error) {
 			}
 			return nil
 		})
-		if err == nil && older != nil {
-			err = fromOlder.Flush()
-		}
 		if err != nil {
 			return err
 		}
-		return fromYounger.Flush()
+		return s.inTime(patience, func() error {
+			if older != nil {
+				if err := fromOlder.Flush(); err != nil {
+					return err
+				}
+			}
+			return fromYounger.Flush()
+		})
 	})
 	if n > 0 {
 		s.stale.Store(true)
@@ -79,19 +83,26 @@ func (s *store) compact() error {
 	}
 	s.long.RLock()
 	defer s.long.RUnlock()
-	return s.useBoth(func(younger, older *badger.DB) error {
+	return s.useBoth(true, func(younger, older *badger.DB) error {
 		for _, db := range []*badger.DB{older, younger} {
 			if db == nil {
 				continue
 			}
-			if err := db.Flatten(2); err != nil {
+			if err := s.inTime(compactPatience, func() error { return flatten(db) }); err != nil {
 				return err
-			}
-			// Large values are in logs of their own. A log is written anew without what is not used any more, if that is
-			// a third of it.
-			for db.RunValueLogGC(0.3) == nil {
 			}
 		}
 		return nil
 	})
+}
+
+func flatten(db *badger.DB) error {
+	if err := db.Flatten(2); err != nil {
+		return err
+	}
+	// Large values are in logs of their own. A log is written anew without what is not used any more, if that is a third
+	// of it.
+	for db.RunValueLogGC(0.3) == nil {
+	}
+	return nil
 }

@@ -2,7 +2,6 @@ package keeper
 
 import (
 	"errors"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,7 +15,7 @@ import (
 // look for work and holds its memory; to open it again takes some 15 ms.
 const idleTime = 3 * time.Second
 
-// failedTime is how long the older database is left alone after it could not be opened.
+// failedTime is how long a database is left alone by those who read after it could not be opened.
 const failedTime = time.Second
 
 var errClosed = errors.New("the database is closed")
@@ -46,14 +45,17 @@ type store struct {
 	mu             sync.RWMutex
 	younger, older *generation // nil: none
 	next           uint64      // number of the next generation
-	failed         error       // why the older could not be opened
-	failedAt       time.Time
-	done           bool // closed for good
+	done           bool        // closed for good
 
 	grown    atomic.Int64 // bytes put since the younger was last measured
 	stale    atomic.Bool  // entries have been removed
 	used     atomic.Int64 // when a database was last used, in nanoseconds of the clock
-	idle     *time.Timer  // runs while a database is open
+	idle     *time.Timer  // runs while a database is open, but
+	overdue  atomic.Bool  // not if it could not be closed: the next user sets it again
+	trouble  trouble
+	lost     atomic.Pointer[error] // why the store was given up
+	unclosed atomic.Bool           // a database is open that only the end of the process closes
+	leave    func()                // has the keeper leave
 	removing sync.WaitGroup
 	crashes  *crashLog
 	notices  notices
@@ -62,7 +64,7 @@ type store struct {
 // newStore makes the store of a folder that is there; its open makes it ready. If network names a file system that other
 // machines share, where a lock may lie to us, all is kept in memory.
 func newStore(dir string, bound int64, network string) *store {
-	s := &store{dir: dir, bound: bound, crashes: new(crashLog), keep: func(*badger.DB, bool) {}}
+	s := &store{dir: dir, bound: bound, crashes: new(crashLog), keep: func(*badger.DB, bool) {}, leave: func() {}}
 	if network != "" {
 		s.bound = min(bound, memorySize)
 		s.memory = "the cache folder is on a network file system (" + network + ")"
@@ -73,7 +75,7 @@ func newStore(dir string, bound int64, network string) *store {
 	return s
 }
 
-// open finds the generations and opens the younger.
+// open finds the generations and opens the younger. On a disk that is full there may be none.
 func (s *store) open() error {
 	if s.memory == "" {
 		s.crashes.begin(s)
@@ -81,21 +83,31 @@ func (s *store) open() error {
 	if err := s.find(); err != nil {
 		return err
 	}
-	return s.reopen(false)
+	if err := s.reopen(false, false); !errors.Is(err, place.ErrNoSpace) {
+		return err
+	}
+	return nil
 }
 
-// use calls fn with the younger database.
-func (s *store) use(fn func(*badger.DB) error) error {
-	if err := s.acquire(false); err != nil {
+// use calls fn with the younger database, to read from it; useToWrite, to write too.
+func (s *store) use(fn func(*badger.DB) error) error        { return s.useYounger(false, fn) }
+func (s *store) useToWrite(fn func(*badger.DB) error) error { return s.useYounger(true, fn) }
+
+func (s *store) useYounger(write bool, fn func(*badger.DB) error) error {
+	if err := s.acquire(false, write); err != nil {
 		return err
 	}
 	defer s.mu.RUnlock()
 	return fn(s.younger.db)
 }
 
-// useBoth calls fn with both databases; older is nil if there is none.
-func (s *store) useBoth(fn func(younger, older *badger.DB) error) error {
-	if err := s.acquire(true); err != nil {
+// useBoth calls fn with both databases; one that is not there is nil.
+func (s *store) useBoth(write bool, fn func(younger, older *badger.DB) error) error {
+	err := s.acquire(true, write)
+	if errors.Is(err, errNothing) {
+		return fn(nil, nil)
+	}
+	if err != nil {
 		return err
 	}
 	defer s.mu.RUnlock()
@@ -106,132 +118,68 @@ func (s *store) useBoth(fn func(younger, older *badger.DB) error) error {
 }
 
 // acquire returns with mu held for reading and the younger database, or both, open.
-func (s *store) acquire(both bool) error {
+func (s *store) acquire(both, write bool) error {
+	if err := s.given(); err != nil && write {
+		return err
+	}
 	s.mu.RLock()
-	for !s.ready(both) {
+	for !s.ready(both, write) {
 		s.mu.RUnlock()
-		if err := s.reopen(both); err != nil {
+		if err := s.reopen(both, write); err != nil {
 			return err
 		}
 		s.mu.RLock()
 	}
 	s.used.Store(time.Now().UnixNano())
+	if s.overdue.Load() && s.overdue.Swap(false) {
+		s.idle.Reset(idleTime)
+	}
 	return nil
 }
 
 // ready says whether the younger database, or both, are open. The caller holds mu.
-func (s *store) ready(both bool) bool {
-	if s.younger == nil || s.younger.db == nil {
-		return false
-	}
-	return !both || s.older == nil || s.older.db != nil
+func (s *store) ready(both, write bool) bool {
+	return s.younger.ready(write) && (!both || s.older == nil || s.older.ready(write))
 }
 
-func (s *store) reopen(both bool) error {
+func (s *store) reopen(both, write bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.done || s.younger == nil {
 		return errClosed
 	}
-	if err := s.openYounger(); err != nil {
+	if err := s.given(); err != nil {
+		return err
+	}
+	if err := s.openYounger(write); err != nil {
 		return err
 	}
 	s.used.Store(time.Now().UnixNano())
-	if s.memory == "" {
-		s.idle.Reset(idleTime)
-	}
 	if both {
-		return s.openOlder()
+		return s.openOlder(write)
 	}
 	return nil
 }
 
 // openYounger opens the younger database, or begins another if it is broken. The caller holds mu, as for openOlder.
-func (s *store) openYounger() error {
-	if s.younger.db != nil {
-		return nil
-	}
-	err := s.openGeneration(s.younger)
+func (s *store) openYounger(write bool) error {
+	err := s.openGeneration(s.younger, write)
 	if !errors.Is(err, errBroken) {
 		return err
 	}
-	g := s.fresh()
-	if err := s.openGeneration(g); err != nil {
-		return err
-	}
-	s.younger = g
-	s.keep(g.db, true)
-	return nil
+	s.younger = s.successor()
+	return s.openGeneration(s.younger, write)
 }
 
 // openOlder opens the older database, or forgets it if it is broken.
-func (s *store) openOlder() error {
-	switch {
-	case s.older == nil || s.older.db != nil:
+func (s *store) openOlder(write bool) error {
+	if s.older == nil {
 		return nil
-	case s.failed != nil && time.Since(s.failedAt) < failedTime:
-		return s.failed
 	}
-	if s.failed = s.openGeneration(s.older); errors.Is(s.failed, errBroken) {
-		s.older, s.failed = nil, nil
-	}
-	s.failedAt = time.Now()
-	return s.failed
-}
-
-// close closes the databases for good.
-func (s *store) close() error {
-	s.long.Lock()
-	defer s.long.Unlock()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.done = true
-	err := s.closeLocked()
-	s.removing.Wait()
-	s.crashes.end()
-	return err
-}
-
-func (s *store) closeIdle() {
-	if !s.long.TryLock() {
-		s.idle.Reset(idleTime)
-		return
-	}
-	s.mu.Lock()
-	left := idleTime - time.Since(time.Unix(0, s.used.Load()))
-	switch {
-	case s.done:
-	case left > 0 && left <= idleTime:
-		s.idle.Reset(left)
-	case s.stale.CompareAndSwap(true, false):
-		s.mu.Unlock()
-		s.long.Unlock()
-		s.compact() // who comes meanwhile does not wait for it
-		s.idle.Reset(idleTime)
-		return
-	default:
-		// An error here leaves nothing to be done: what Badger has acknowledged is in its logs.
-		s.closeLocked()
-		debug.FreeOSMemory()
-	}
-	s.mu.Unlock()
-	s.long.Unlock()
-}
-
-func (s *store) closeLocked() (err error) {
-	s.idle.Stop()
-	all := s.ready(true)
-	if s.younger != nil && s.younger.db != nil {
-		s.keep(s.younger.db, false)
-	}
-	for _, g := range []*generation{s.younger, s.older} {
-		if g != nil && g.db != nil {
-			err = errors.Join(err, inTime(g.db.Close))
-			g.db = nil
-		}
-	}
-	if err == nil {
-		s.crashes.closed(all)
+	err := s.openGeneration(s.older, write)
+	if errors.Is(err, errBroken) {
+		s.older = nil
+		return nil
 	}
 	return err
 }

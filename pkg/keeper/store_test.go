@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -410,5 +411,122 @@ func TestFinal(t *testing.T) {
 		if final(e) {
 			t.Errorf("%v is final", e)
 		}
+	}
+}
+
+// On a full disk an idle database stays open, since to close it would kill the process, and nothing looks at it before
+// the next user.
+func TestIdleOnFullDisk(t *testing.T) {
+	dir := SmallDisk(t)
+	s := openStore(t, dir, MinSize, "")
+	putNoise(t, s, 1, 1000)
+	empty := Fill(t, dir, 0)
+	s.idle.Stop() // as when it has run out
+	s.idleFor(idleTime)
+	if !s.younger.ready(true) || s.idle.Stop() {
+		t.Fatal("closed, or the timer runs")
+	}
+	empty()
+	if _, err := s.get(numbered(1)); err != nil || !s.idle.Stop() {
+		t.Fatalf("%v, or the timer does not run", err)
+	}
+	s.idleFor(idleTime)
+	if s.younger.db != nil {
+		t.Error("open though there is space to close it")
+	}
+
+	// What is closed is opened for reading only, and closed again.
+	empty = Fill(t, dir, 0)
+	if _, err := s.get(numbered(1)); err != nil || !s.younger.readOnly {
+		t.Errorf("%v, or open for more than reading", err)
+	}
+	s.idleFor(idleTime)
+	if s.younger.db != nil {
+		t.Error("open though it is idle")
+	}
+	empty()
+	putNoise(t, s, 2, 1000)
+}
+
+// A compaction closes the databases; one that is begun beside it is closed when it is idle, as any other.
+func TestEmptyAfterCompactionIsClosed(t *testing.T) {
+	s := openStore(t, t.TempDir(), MinSize, "")
+	s.idleFor(idleTime)
+	s.idle.Stop()
+	if _, err := s.empty(); err != nil {
+		t.Fatal(err)
+	}
+	if s.younger.db != nil && !s.idle.Stop() {
+		t.Error("nothing will close it")
+	}
+}
+
+func TestFarTimes(t *testing.T) {
+	s := openStore(t, t.TempDir(), MinSize, "")
+	if err := s.put(proto.Put{Key: numbered(1), TTL: 2_200_000 * time.Hour}); err != nil {
+		t.Fatal(err)
+	}
+	far := proto.Entry{Key: numbered(2), Expires: time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)}
+	if stored, err := s.bring(far); !stored || err != nil {
+		t.Errorf("%v, %v", stored, err)
+	}
+	for n := 1; n <= 2; n++ {
+		if _, err := s.get(numbered(n)); err != nil {
+			t.Error(n, err)
+		}
+	}
+	part, err := s.list(proto.List{From: numbered(2)})
+	if err != nil || len(part.List) != 1 || !part.List[0].Stored.IsZero() || part.List[0].Expires.Year() != 2262 {
+		t.Errorf("%+v, %v", part, err)
+	}
+}
+
+// Databases that were moved aside stay as long as there is room for them.
+func TestBrokenWithinTheBound(t *testing.T) {
+	dir := t.TempDir()
+	s := openStore(t, dir, MinSize, "")
+	for n, size := range []int{20 << 20, 8 << 20} {
+		aside := filepath.Join(dir, fmt.Sprintf("%s9%d%s2026", place.Data, n, brokenSuffix))
+		if err := os.Mkdir(aside, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(aside, "000001.sst"), make([]byte, size), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.bind()
+	if all := s.broken(); len(all) != 2 {
+		t.Fatalf("%+v", all)
+	}
+	for n := range 6 {
+		putNoise(t, s, n, 1<<20)
+	}
+	s.bind()
+	if all := s.broken(); len(all) != 1 || !strings.Contains(all[0].dir, place.Data+"91") {
+		t.Errorf("%+v", all)
+	}
+}
+
+// Counters that could not be stored are stored with the next change.
+func TestCountersTickAgain(t *testing.T) {
+	s := openStore(t, t.TempDir(), MinSize, "")
+	c := newCounters(s)
+	if err := c.load(); err != nil {
+		t.Fatal(err)
+	}
+	s.mu.Lock()
+	s.done = true
+	s.mu.Unlock()
+	c.touch()
+	c.timer.Reset(0)
+	for c.ticking.Load() {
+		time.Sleep(time.Millisecond) // it is what is waited for
+	}
+	s.mu.Lock()
+	s.done = false
+	s.mu.Unlock()
+	c.stored()
+	if !c.ticking.Load() || !c.timer.Stop() {
+		t.Error("the timer does not run")
 	}
 }

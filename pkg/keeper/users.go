@@ -1,9 +1,13 @@
 package keeper
 
 import (
+	"cmp"
+	"errors"
 	"net"
 	"time"
 )
+
+var errLate = errors.New("the database was not closed in time")
 
 // join counts a connection as a user, unless the keeper is leaving.
 func (k *keeper) join(conn *net.UnixConn) bool {
@@ -53,6 +57,30 @@ func (k *keeper) leaveLocked() {
 	if !k.gone {
 		k.gone = true
 		close(k.leaving)
+	}
+}
+
+// end answers what was asked, closes the database, and then the connections. What is not done in time is left to the
+// end of the process.
+func (k *keeper) end() error {
+	ended := make(chan error, 1)
+	go func() {
+		k.drain()
+		err := k.store.close()
+		close(k.closed)
+		k.open.Wait()
+		ended <- err
+	}()
+	limit := leaveTimeout
+	if k.store.given() != nil {
+		limit = drainTimeout
+	}
+	select {
+	case err := <-ended:
+		return err
+	case <-time.After(limit):
+		k.store.unclosed.Store(true)
+		return cmp.Or(k.store.given(), errLate)
 	}
 }
 

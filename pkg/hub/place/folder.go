@@ -26,6 +26,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 )
 
@@ -42,14 +43,21 @@ const (
 // MinFree is how much space, in bytes, a disk must have left for the database to be opened or written. Badger writes
 // through mapped sparse files, so that a full disk is no error but a signal, SIGBUS, that nothing can catch. One table
 // in memory and two on their way to disk, of 16 MiB at most each, must still fit.
-const MinFree = 64 << 20
+//
+// MinFiles is how many more files the disk must take. A compaction that cannot create one of its tables goes on without
+// it (badger 4.9.6, levels.go, subcompact) and what was in it is lost. It makes a table of each 4 MiB, up to some forty
+// of what Badger lets level 0 and the next hold, and two compactions run at once.
+const (
+	MinFree  = 64 << 20
+	MinFiles = 100
+)
 
 var (
 	// ErrForeign says that a folder, or what answers on a socket, belongs to another user.
 	ErrForeign = errors.New("belongs to another user")
 	// ErrShared says that a folder holds other things and that others may enter it.
 	ErrShared = errors.New("is open to others and holds other files: give the cache a folder of its own")
-	// ErrNoSpace says that the disk has less than MinFree left.
+	// ErrNoSpace says that the disk has less than MinFree or MinFiles left.
 	ErrNoSpace = errors.New("no space left on device")
 )
 
@@ -98,26 +106,26 @@ func mine(info fs.FileInfo) bool {
 	return ok && int(st.Uid) == os.Geteuid()
 }
 
+// ours looks once: another process may be making the first files just now, and locks are the first.
 func ours(dir string) bool {
-	if _, err := os.Lstat(filepath.Join(dir, StartLock)); err == nil {
-		return true
-	}
-	if _, err := os.Lstat(filepath.Join(dir, OwnerLock)); err == nil {
-		return true
-	}
 	entries, err := os.ReadDir(dir)
-	return err == nil && len(entries) == 0
+	return err == nil && (len(entries) == 0 || slices.ContainsFunc(entries, func(e fs.DirEntry) bool {
+		return e.Name() == StartLock || e.Name() == OwnerLock
+	}))
 }
 
-// CheckSpace returns ErrNoSpace if the file system of dir has less than MinFree and extra bytes left.
+// CheckSpace returns ErrNoSpace if the file system of dir has less than MinFree and extra bytes, or MinFiles, left.
 func CheckSpace(dir string, extra int) error {
 	var st syscall.Statfs_t
 	if err := syscall.Statfs(dir, &st); err != nil {
 		return &fs.PathError{Op: "statfs", Path: dir, Err: err}
 	}
-	// Some file systems do not say, and have no blocks at all.
+	// Some file systems do not say, and have no blocks, or no files, at all.
 	if free := st.Bavail * uint64(st.Bsize); st.Blocks > 0 && free < MinFree+uint64(extra) {
 		return fmt.Errorf("%s: %w (%d MiB free, %d needed)", dir, ErrNoSpace, free>>20, (MinFree+extra)>>20)
+	}
+	if st.Files > 0 && st.Ffree < MinFiles {
+		return fmt.Errorf("%s: %w (room for %d more files, %d needed)", dir, ErrNoSpace, st.Ffree, MinFiles)
 	}
 	return nil
 }

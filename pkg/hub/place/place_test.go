@@ -273,3 +273,52 @@ func TestBase(t *testing.T) {
 		t.Errorf("/proc is of type %q", name)
 	}
 }
+
+// A disk without room for more files is as full as one without space.
+func TestCheckSpace(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, to mount a small disk")
+	}
+	for options, full := range map[string]bool{
+		"size=128m,nr_inodes=500": false,
+		"size=128m,nr_inodes=50":  true,
+		"size=60m,nr_inodes=500":  true,
+		"size=128m,nr_inodes=0":   false, // no bound, and 0 is what statfs says
+	} {
+		dir := t.TempDir()
+		if err := syscall.Mount("gptpipe-test", dir, "tmpfs", 0, options); err != nil {
+			t.Skipf("cannot mount: %v", err)
+		}
+		err := CheckSpace(dir, 0)
+		syscall.Unmount(dir, syscall.MNT_DETACH)
+		if errors.Is(err, ErrNoSpace) != full {
+			t.Errorf("%s: %v", options, err)
+		}
+	}
+}
+
+// Where a full disk has no room for the socket's name, the socket is found in the folder itself.
+func TestListenOnFullDisk(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, to mount a small disk")
+	}
+	dir := t.TempDir()
+	if err := syscall.Mount("gptpipe-test", dir, "tmpfs", 0, "size=1m,mode=0700"); err != nil {
+		t.Skipf("cannot mount: %v", err)
+	}
+	defer syscall.Unmount(dir, syscall.MNT_DETACH)
+	if err := os.WriteFile(filepath.Join(dir, nameFile), []byte("/elsewhere\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "ballast"), make([]byte, 1<<20), 0o600); !errors.Is(err, syscall.ENOSPC) {
+		t.Fatal(err)
+	}
+	l, err := Listen(dir, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if path, err := Socket(dir); err != nil || path != filepath.Join(dir, socketFile) {
+		t.Errorf("%s, %v", path, err)
+	}
+}

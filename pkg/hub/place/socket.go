@@ -98,12 +98,28 @@ func Adopt(dir string, l *net.UnixListener) (*Listener, error) {
 	return &Listener{UnixListener: l}, nil
 }
 
-// name writes into a cache folder where its socket is.
+// name writes into a cache folder where its socket is. A disk that is full may have no room for that. Then the file
+// goes, for without it the socket is looked for in the folder, or is written where it stands, for which there is room if
+// it is the number of files that is used up.
 func name(dir, path string) error {
-	if filepath.Dir(path) == dir {
+	file, within := filepath.Join(dir, nameFile), filepath.Dir(path) == dir
+	if within {
 		path = filepath.Base(path) // relative, for a folder that is seen elsewhere in a container
 	}
-	return replace(filepath.Join(dir, nameFile), path+"\n")
+	if b, err := os.ReadFile(file); err == nil && string(b) == path+"\n" {
+		return nil
+	}
+	err := replace(file, path+"\n")
+	switch {
+	case !errors.Is(err, syscall.ENOSPC):
+	case !within:
+		err = os.WriteFile(file, []byte(path+"\n"), 0o600)
+	default:
+		if err = os.Remove(file); errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+	}
+	return err
 }
 
 func candidates(dir, runtimeDir string) []string {
@@ -145,10 +161,14 @@ func bind(path string) (*Listener, error) {
 // replace writes a small file atomically.
 func replace(path, text string) error {
 	fresh := path + ".new"
-	if err := os.WriteFile(fresh, []byte(text), 0o600); err != nil {
-		return err
+	err := os.WriteFile(fresh, []byte(text), 0o600)
+	if err == nil {
+		err = os.Rename(fresh, path)
 	}
-	return os.Rename(fresh, path)
+	if err != nil {
+		os.Remove(fresh)
+	}
+	return err
 }
 
 // CheckPeer returns ErrForeign unless the process that connected is this user's (SO_PEERCRED, unix(7)).

@@ -1,7 +1,9 @@
 package proto
 
 import (
+	"cmp"
 	"encoding/binary"
+	"math"
 	"time"
 )
 
@@ -136,21 +138,36 @@ func ParseStorage(b []byte) (s Storage, err error) {
 	return s, d.err()
 }
 
-// A time travels in nanoseconds of the Unix clock, and 0 is the zero time.
-func appendTime(b []byte, t time.Time) []byte {
-	if t.IsZero() {
-		return appendUint64(b, 0)
+// The times that nanoseconds of the Unix clock can tell, in the years 1677 and 2262.
+var (
+	firstTime = time.Unix(0, math.MinInt64)
+	lastTime  = time.Unix(0, math.MaxInt64)
+)
+
+// Nanos gives a time in nanoseconds of the Unix clock. 0 is the zero time; others are taken for the nearest that can be
+// told.
+func Nanos(t time.Time) int64 {
+	switch {
+	case t.IsZero():
+		return 0
+	case t.Before(firstTime):
+		return math.MinInt64
+	case t.After(lastTime):
+		return math.MaxInt64
 	}
-	return appendUint64(b, uint64(t.UnixNano()))
+	return cmp.Or(t.UnixNano(), 1)
 }
 
-func (d *decoder) time() time.Time {
-	n := int64(d.uint64())
+// Time undoes Nanos.
+func Time(n int64) time.Time {
 	if n == 0 {
 		return time.Time{}
 	}
 	return time.Unix(0, n).UTC()
 }
+
+func appendTime(b []byte, t time.Time) []byte { return appendUint64(b, uint64(Nanos(t))) }
+func (d *decoder) time() time.Time            { return Time(int64(d.uint64())) }
 
 func appendBool(b []byte, v bool) []byte {
 	if v {

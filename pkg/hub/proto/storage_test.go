@@ -70,3 +70,23 @@ func FuzzStorage(f *testing.F) {
 		}
 	})
 }
+
+// Times that nanoseconds cannot tell are taken for the nearest that they can, and the zero time stays what it is.
+func TestTimes(t *testing.T) {
+	for in, want := range map[string]string{
+		"0001-01-01T00:00:00Z": "0001-01-01T00:00:00Z",
+		"0001-01-02T00:00:00Z": "1677-09-21T00:12:43Z",
+		"1970-01-01T00:00:00Z": "1970-01-01T00:00:00Z",
+		"2026-01-02T03:04:05Z": "2026-01-02T03:04:05Z",
+		"9999-12-31T23:59:59Z": "2262-04-11T23:47:16Z",
+	} {
+		at, err := time.Parse(time.RFC3339, in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := ParseEntry(Entry{Stored: at, Expires: at}.Append(nil))
+		if err != nil || e.Stored.Format(time.RFC3339) != want || !e.Expires.Equal(e.Stored) || e.Stored.IsZero() != at.IsZero() {
+			t.Errorf("%s became %v, %v, %v", in, e.Stored, e.Expires, err)
+		}
+	}
+}
