@@ -13,6 +13,7 @@ import (
 	"gptpipe/pkg/llm"
 	"gptpipe/pkg/prompt"
 	"gptpipe/pkg/record"
+	"gptpipe/pkg/wire"
 )
 
 // maxTold is how many failed records are told one by one.
@@ -137,7 +138,13 @@ func (m *mapper) end(err error) error {
 
 func (m *mapper) succeed(r record.Record, resp *llm.Response) result {
 	value := []byte(resp.Text)
-	if !m.client.WantsJSON() {
+	switch {
+	case m.o.embed:
+		var err error
+		if value, err = wire.VectorJSON(resp.Text); err != nil { // of the cache, for those of servers are checked
+			return m.fail(r, record.Error{Type: string(llm.BadResponse), Message: "the stored embedding is damaged; --refresh asks again"})
+		}
+	case !m.client.WantsJSON():
 		value = record.AppendString(nil, resp.Text)
 	}
 	r.Delete("error")

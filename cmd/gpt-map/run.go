@@ -18,6 +18,10 @@ import (
 // answer at the head does not stop the rest at once.
 const windowPerJob = 8
 
+// embeddingsPerJob is how many texts are at hand for each request, which takes
+// many.
+const embeddingsPerJob = 128
+
 // maxJobs is more than a process has descriptors for; beyond lie typing errors.
 const maxJobs = 100_000
 
@@ -39,6 +43,8 @@ type options struct {
 	maxCost dollars
 	prices  string
 	dryRun  bool
+
+	embed bool
 }
 
 func (o *options) register(f *cli.Flags) {
@@ -60,6 +66,7 @@ func (o *options) register(f *cli.Flags) {
 	f.Var(&o.maxCost, "max-cost", "")
 	f.StringVar(&o.prices, "prices", "", "")
 	f.BoolVar(&o.dryRun, "dry-run", false, "")
+	f.BoolVar(&o.embed, "embed", false, "")
 
 	f.Letter('p', "prompt")
 	f.Letter('o', "output")
@@ -89,8 +96,9 @@ func run(ctx context.Context, sys *cli.System) error {
 	defer drain.Close()
 	var money *till
 	c, err := client.New(sys, drain, flags, &api, client.Options{
-		Jobs: o.jobs.N,
-		Dry:  o.dryRun,
+		Jobs:  o.jobs.N,
+		Dry:   o.dryRun,
+		Embed: o.embed,
 		Meter: func(p llm.Params) (func(llm.Completer) llm.Completer, error) {
 			var err error
 			if money, err = openTill(o.prices, p); err != nil {
@@ -129,9 +137,13 @@ func run(ctx context.Context, sys *cli.System) error {
 	}
 	m.output, m.out = out, record.NewWriter(out)
 	stop := m.showProgress(in)
+	jobs := o.jobs.N
+	if o.embed {
+		jobs = min(jobs*embeddingsPerJob, maxJobs)
+	}
 	err = ordered.Map(drain.Soft, ordered.Options{
-		Jobs:      o.jobs.N,
-		Window:    windowPerJob * o.jobs.N,
+		Jobs:      jobs,
+		Window:    windowPerJob * jobs,
 		Unordered: o.unordered,
 	}, m.source.next, m.work, m)
 	stop()

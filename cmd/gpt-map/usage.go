@@ -21,6 +21,7 @@ with a "response" (or an "error"), in the same order.
       --halt N|N%        stop after so many failures
       --max-cost USD     stop before the answers cost more
       --prices FILE      prices over the built-in ones, JSON
+      --embed            answers are embeddings: the vector of each text
       --dry-run          count records, tokens and cost, and send nothing
       --meta             add "gpt": model, usage, attempts, …
       --progress WHEN    auto, always or never: a status line on stderr

@@ -1,11 +1,11 @@
 // Package client is what gpt-ask and gpt-map share: the API flags, and the
 // chain of decorators that they describe.
 //
-//	journal ▶ cache ▶ retry ▶ answer ▶ meter ▶ adapt ▶ limit ▶ observe ▶ wire
+//	journal ▶ cache ▶ gather ▶ retry ▶ answer ▶ meter ▶ adapt ▶ limit ▶ observe ▶ wire
 //
 // A hit in the cache spends nothing; every attempt takes its own token from
 // the limits and is counted; a wait between attempts holds none; an answer
-// that cannot be used is a failed attempt.
+// that cannot be used is a failed attempt. Gather is there for embeddings alone.
 package client
 
 import (
@@ -23,6 +23,7 @@ import (
 	"gptpipe/pkg/cache"
 	"gptpipe/pkg/cli"
 	"gptpipe/pkg/credential"
+	"gptpipe/pkg/gather"
 	"gptpipe/pkg/hub"
 	"gptpipe/pkg/journal"
 	"gptpipe/pkg/limit"
@@ -40,6 +41,7 @@ type Client struct {
 	sys     *cli.System
 	plan    plan
 	api     string
+	embeds  bool
 	sample  int
 	metrics string // file, or empty
 	pace    *limit.Adapter
@@ -61,6 +63,10 @@ type Options struct {
 	// limits, and may refuse the parameters.
 	Meter func(llm.Params) (func(next llm.Completer) llm.Completer, error)
 
+	// Embed asks for embeddings: the text of an answer is a line of base64, see
+	// wire.VectorJSON. Many requests become one.
+	Embed bool
+
 	// Dry is for a Client that only makes requests: it needs no key, and answers
 	// none.
 	Dry bool
@@ -73,6 +79,11 @@ func New(sys *cli.System, drain *cli.Drain, flags *cli.Flags, f *Flags, o Option
 	if err := f.complete(sys, flags); err != nil {
 		return nil, err
 	}
+	if o.Embed {
+		if err := f.forEmbedding(flags); err != nil {
+			return nil, err
+		}
+	}
 	p, err := f.plan(sys)
 	if err != nil {
 		return nil, err
@@ -84,7 +95,7 @@ func New(sys *cli.System, drain *cli.Drain, flags *cli.Flags, f *Flags, o Option
 		}
 	}
 	if o.Dry {
-		return &Client{sys: sys, plan: p, api: f.api.Value, sample: f.sample.N, counters: observe.NewCounters()}, nil
+		return &Client{sys: sys, plan: p, api: f.api.Value, embeds: o.Embed, sample: f.sample.N, counters: observe.NewCounters()}, nil
 	}
 	key, err := findKey(drain.Soft, sys, f, p.endpoint)
 	if err != nil {
@@ -94,6 +105,7 @@ func New(sys *cli.System, drain *cli.Drain, flags *cli.Flags, f *Flags, o Option
 		sys:      sys,
 		plan:     p,
 		api:      f.api.Value,
+		embeds:   o.Embed,
 		sample:   f.sample.N,
 		metrics:  f.metrics,
 		counters: observe.NewCounters(),
@@ -103,6 +115,7 @@ func New(sys *cli.System, drain *cli.Drain, flags *cli.Flags, f *Flags, o Option
 	c.Completer = wire.NewClient(wire.Options{
 		Endpoint:     p.endpoint,
 		API:          c.api,
+		Embed:        o.Embed,
 		Key:          key,
 		Organization: organization,
 		Project:      project,
@@ -122,6 +135,9 @@ func New(sys *cli.System, drain *cli.Drain, flags *cli.Flags, f *Flags, o Option
 		Jobs:    o.Jobs,
 		Report:  c.reportRetry(),
 	})
+	if o.Embed {
+		c.Completer = gather.New(c.Completer, o.Jobs)
+	}
 	c.caches = c.hub != nil && !f.noCache
 	c.scope, c.refreshes = scope(f, p, organization, project), f.refresh
 	if !f.noCache {
@@ -269,8 +285,13 @@ func (c *Client) Caches() bool { return c.caches }
 // WantsJSON reports whether answers are JSON values.
 func (c *Client) WantsJSON() bool { return c.plan.params.JSON }
 
-// Request encodes a conversation, with the system message in front.
+// Request encodes a conversation, with the system message in front; or the last turn, if it is for an embedding.
 func (c *Client) Request(turns ...llm.Message) (*llm.Request, error) {
+	if c.embeds {
+		text := turns[len(turns)-1].Content
+		body := wire.EncodeEmbedding(c.plan.params.Model, text, c.plan.params.Options)
+		return &llm.Request{Model: c.plan.params.Model, Body: body, Sample: c.sample}, nil
+	}
 	p := &llm.Prompt{Params: c.plan.params, Messages: turns}
 	if c.plan.system != "" {
 		p.Messages = append([]llm.Message{{Role: "system", Content: c.plan.system}}, turns...)

@@ -18,8 +18,9 @@ import (
 )
 
 const (
-	defaultModel   = "gpt-5-mini"
-	defaultBaseURL = "https://api.openai.com/v1"
+	defaultModel     = "gpt-5-mini"
+	defaultEmbedding = "text-embedding-3-small"
+	defaultBaseURL   = "https://api.openai.com/v1"
 )
 
 // Flags are the API flags as they were typed, or read from the environment and
@@ -111,6 +112,17 @@ func (f *Flags) complete(sys *cli.System, flags *cli.Flags) error {
 		return err
 	}
 	return flags.File(filepath.Join(dir, "config"))
+}
+
+// forEmbedding judges the flags of a request for embeddings.
+func (f *Flags) forEmbedding(flags *cli.Flags) error {
+	if !flags.Given("model") {
+		f.model = defaultEmbedding
+	}
+	if f.json || f.schema != "" { // other flags of answers may be in the configuration, and say nothing here
+		return cli.Usagef("--embed goes with neither --json nor --schema")
+	}
+	return nil
 }
 
 // A plan is what the flags mean, judged before anything is opened or sent.

@@ -39,6 +39,7 @@ const maxAnswer = 256 << 20
 type Options struct {
 	Endpoint     Endpoint
 	API          string // chat, responses or azure
+	Embed        bool   // embeddings are asked for, not answers
 	Key          string // empty: none is sent
 	Organization string // OpenAI-Organization, or empty
 	Project      string // OpenAI-Project, or empty
@@ -67,6 +68,9 @@ type Client struct {
 // NewClient makes a client; it opens no connection.
 func NewClient(o Options) *Client {
 	f := formatOf(o.API)
+	if o.Embed {
+		f = embeddings
+	}
 	c := &Client{
 		format:    f,
 		root:      o.Endpoint.root,

@@ -58,6 +58,9 @@ func (s *Server) answer(r *http.Request, q *Request, body []byte, fault Fault) *
 	if route == "GET /v1/models" {
 		return &answer{status: http.StatusOK, body: encode(s.models(), "  ")}
 	}
+	if route == "POST /v1/embeddings" {
+		return embeddings(body)
+	}
 	parse, build := parseChat, chatAnswer
 	switch route {
 	case "POST /v1/chat/completions":

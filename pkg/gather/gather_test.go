@@ -1,0 +1,144 @@
+package gather
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"gptpipe/pkg/llm"
+	"gptpipe/pkg/record"
+)
+
+// A model answers "re TEXT" for each text; one that has "bad" in it is invalid, and "down" is an error of the server.
+type model struct {
+	requests, inputs, most atomic.Int64
+	under, mostUnder       atomic.Int64
+}
+
+func (m *model) Complete(_ context.Context, req *llm.Request) (*llm.Response, error) {
+	m.requests.Add(1)
+	if n := m.under.Add(1); n > m.mostUnder.Load() {
+		m.mostUnder.Store(n)
+	}
+	defer m.under.Add(-1)
+	var body struct {
+		Model string
+		Input json.RawMessage
+		End   int
+	}
+	if err := json.Unmarshal(req.Body, &body); err != nil || body.Model != "m" || body.End != 1 {
+		return nil, fmt.Errorf("body %s: %v", req.Body, err)
+	}
+	var texts []string
+	var one string
+	if json.Unmarshal(body.Input, &one) == nil {
+		texts = []string{one}
+	} else if err := json.Unmarshal(body.Input, &texts); err != nil {
+		return nil, err
+	}
+	m.inputs.Add(int64(len(texts)))
+	if n := int64(len(texts)); n > m.most.Load() {
+		m.most.Store(n)
+	}
+	var lines []string
+	for _, text := range texts {
+		if strings.Contains(text, "bad") {
+			return nil, &llm.Error{Type: llm.InvalidRequest, Status: 400}
+		}
+		if strings.Contains(text, "down") {
+			return nil, &llm.Error{Type: llm.Server, Status: 500}
+		}
+		lines = append(lines, "re "+text)
+	}
+	return &llm.Response{Text: strings.Join(lines, "\n"), Usage: []byte(`{}`)}, nil
+}
+
+func request(text string) *llm.Request {
+	body := append([]byte(`{"model":"m","input":`), record.AppendString(nil, text)...)
+	return &llm.Request{Model: "m", Body: append(body, `,"end":1}`...)}
+}
+
+// Each gets its own answer, in few requests, and what is at fault fails alone.
+func TestGather(t *testing.T) {
+	m := new(model)
+	c := New(m, 4)
+	var wg sync.WaitGroup
+	for i := range 3000 {
+		text := fmt.Sprintf("text %d \"é\"", i)
+		if i%1000 == 7 {
+			text = fmt.Sprint("bad ", i)
+		}
+		wg.Go(func() {
+			resp, err := c.Complete(t.Context(), request(text))
+			var e *llm.Error
+			if strings.HasPrefix(text, "bad") {
+				if !errors.As(err, &e) || e.Type != llm.InvalidRequest {
+					t.Errorf("%s: %v", text, err)
+				}
+			} else if err != nil || resp.Text != "re "+text {
+				t.Errorf("%s: %+v, %v", text, resp, err)
+			}
+		})
+	}
+	wg.Wait()
+	if m.requests.Load() > 600 || m.most.Load() > MaxInputs || m.mostUnder.Load() > 4 {
+		t.Errorf("%d requests, of %d texts at most, %d at once", m.requests.Load(), m.most.Load(), m.mostUnder.Load())
+	}
+	t.Logf("%d requests for 3000 texts", m.requests.Load())
+}
+
+// A failure of the server is that of all who asked together; and one alone is asked as it is.
+func TestFailure(t *testing.T) {
+	m := new(model)
+	c := New(m, 1)
+	var wg sync.WaitGroup
+	var failed atomic.Int64
+	for i := range 10 {
+		wg.Go(func() {
+			if _, err := c.Complete(t.Context(), request(fmt.Sprint("down ", i))); err != nil {
+				failed.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if failed.Load() != 10 {
+		t.Errorf("%d of 10 failed", failed.Load())
+	}
+	resp, err := c.Complete(t.Context(), request("alone"))
+	if err != nil || resp.Text != "re alone" || resp.Usage == nil {
+		t.Errorf("%+v, %v", resp, err)
+	}
+}
+
+// Large texts do not go together beyond what a request may have.
+func TestSize(t *testing.T) {
+	m := new(model)
+	c := New(m, 1)
+	var wg sync.WaitGroup
+	for range 40 {
+		wg.Go(func() {
+			if _, err := c.Complete(t.Context(), request(strings.Repeat("x", 100_000))); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if m.most.Load() > 2 {
+		t.Errorf("%d texts of 100 kB together", m.most.Load())
+	}
+}
+
+func TestAnswerOfAnotherNumber(t *testing.T) {
+	c := New(llm.Func(func(context.Context, *llm.Request) (*llm.Response, error) {
+		return &llm.Response{Text: "one\ntwo"}, nil
+	}), 1)
+	var e *llm.Error
+	if _, err := c.Complete(t.Context(), request("x")); !errors.As(err, &e) || e.Type != llm.BadResponse {
+		t.Error(err)
+	}
+}
