@@ -78,6 +78,13 @@
 //
 //	first=2:429,retry-after=1;every=4:500
 //
+// # Files and batches
+//
+// POST /v1/files takes the input file of a batch; POST, GET /v1/batches and GET /v1/batches/ID, POST /v1/batches/ID/cancel
+// make one, list them, and take one a step further with each poll; GET and DELETE /v1/files/ID and GET /v1/files/ID/content
+// are there as well. Files are checked as the API checks them, within the limits of a batch. What goes wrong with a batch is
+// its [Fate]; faults apply to these requests as to others.
+//
 // # What was paid for
 //
 // A request counts as paid for when a good answer was sent whole: one that a client has no reason to ask for again. Cut,

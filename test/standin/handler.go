@@ -58,6 +58,9 @@ func (s *Server) answer(r *http.Request, q *Request, body []byte, fault Fault) *
 	if route == "GET /v1/models" {
 		return &answer{status: http.StatusOK, body: encode(s.models(), "  ")}
 	}
+	if a := s.stored(r, body); a != nil {
+		return a
+	}
 	if route == "POST /v1/embeddings" {
 		return embeddings(body)
 	}

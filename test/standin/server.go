@@ -27,6 +27,7 @@ type Config struct {
 	Faults  Faults                     // what goes wrong; nil: nothing
 	RPS     float64                    // requests a second above which it answers 429; 0: no limit
 	Latency time.Duration              // wait before every answer
+	Batches func(BatchCall) Fate       // how batches go; nil: well
 	HangFor time.Duration              // end of every hang and of every endless body, 1 min if zero
 	Done    func(Request)              // gets each request just before the last byte of its answer; must not call the Server
 }
@@ -36,6 +37,7 @@ type Server struct {
 	cfg     Config
 	limiter *rate.Limiter // nil without Config.RPS
 	log     log
+	storage storage
 	conns   atomic.Int64
 
 	url    string

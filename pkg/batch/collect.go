@@ -1,0 +1,214 @@
+package batch
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+
+	"gptpipe/pkg/llm"
+	"gptpipe/pkg/wire"
+)
+
+// collect fetches the results of a batch that has ended.
+func (r *run) collect(ctx context.Context, p *part, o object) error {
+	err := writeFile(r.resultsOf(p), func(f *os.File) error {
+		for _, id := range []string{o.OutputFileID, o.ErrorFileID} {
+			if id == "" {
+				continue
+			}
+			if err := r.download(ctx, id, f); err != nil {
+				return err
+			}
+		}
+		return r.writeLineErrors(p, o, f)
+	})
+	if err != nil {
+		return batchError(o.ID, err)
+	}
+	p.Collected = true
+	for _, id := range []string{p.FileID, o.OutputFileID, o.ErrorFileID} {
+		if id != "" {
+			r.state.Leftovers = append(r.state.Leftovers, id)
+		}
+	}
+	if err := r.save(); err != nil {
+		return err
+	}
+	return r.take(p)
+}
+
+// writeLineErrors writes what a batch that failed says of single lines as if it
+// were their answers.
+func (r *run) writeLineErrors(p *part, o object, f *os.File) error {
+	errs := o.lineErrors()
+	if len(errs) == 0 {
+		return nil
+	}
+	return r.eachRequest(p, func(n int, s sum, _ []byte) error {
+		e, ok := errs[n]
+		if !ok {
+			return nil
+		}
+		failure := &llm.Error{Code: e.Code, Status: http.StatusBadRequest, Message: e.Message}
+		_, err := f.Write(AppendOutput(nil, Failed(hex.EncodeToString(s[:]), failure)))
+		return err
+	})
+}
+
+// take puts the results of a part into the index. Lines that are none, or
+// answer what was not asked, are passed over: their requests are missing.
+func (r *run) take(p *part) error {
+	f, err := os.Open(r.resultsOf(p))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	in := newLines(f)
+	for {
+		line, offset, err := in.read()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+		out, err := ParseOutput(line)
+		if err != nil {
+			continue
+		}
+		s, ok := parseSum(out.CustomID)
+		if !ok {
+			continue
+		}
+		at, err := r.index.get(s)
+		if err != nil {
+			return err
+		}
+		if at.part != p.N || at.kind == unknown || at.kind == answered {
+			continue
+		}
+		_, e, err := r.read(out)
+		if err != nil {
+			return err
+		}
+		at.offset, at.length, at.kind = offset, len(line), answered
+		if e != nil && (e.Retry || e.Final()) {
+			at.kind = failed
+		}
+		if e != nil && e.Final() {
+			r.final = e
+		}
+		if at.kind == answered && at.wanted {
+			r.answered++
+		}
+		if err := r.index.put(s, at); err != nil {
+			return err
+		}
+	}
+}
+
+// read says what a line of the results comes to. Its last value is a fault of
+// this machine.
+func (r *run) read(out Output) (*llm.Response, *llm.Error, error) {
+	if out.Status == 0 {
+		e := wire.ReadError(out.Error)
+		if e.Code == "batch_expired" {
+			e.Type, e.Retry = llm.Timeout, true
+		}
+		return nil, e, nil
+	}
+	resp, err := r.job.Read(out.Status, out.Body)
+	if resp != nil && out.RequestID != "" {
+		resp.RequestID = out.RequestID
+	}
+	if err == nil {
+		return resp, nil, nil
+	}
+	var e *llm.Error
+	if !errors.As(err, &e) {
+		return nil, nil, err
+	}
+	return resp, e, nil
+}
+
+// followUp puts what a batch has not answered into further parts.
+func (r *run) followUp(p *part) error {
+	pl := r.newPlanner()
+	defer pl.discard()
+	var again []byte
+	err := r.eachRequest(p, func(_ int, s sum, line []byte) error {
+		at, err := r.find(s)
+		switch {
+		case err != nil:
+			return err
+		case at.part != p.N || !at.wanted || !at.lacks():
+			return nil
+		case p.Try >= r.job.Resubmit:
+			r.lost++
+			return nil
+		}
+		again = append(append(again[:0], line...), '\n')
+		return pl.add(s, p.Model, again, p.Try+1)
+	})
+	if err != nil {
+		return err
+	}
+	return pl.finish()
+}
+
+// clean deletes files at the provider that nobody needs any more. What fails is
+// left for later.
+func (r *run) clean(ctx context.Context) error {
+	if len(r.state.Leftovers) == 0 {
+		return nil
+	}
+	deleted := 0
+	for _, id := range r.state.Leftovers {
+		err := r.remove(ctx, id)
+		if errors.As(err, new(*llm.Error)) {
+			r.warn(fmt.Errorf("file %s was not deleted: %w", id, err))
+			break
+		}
+		if err != nil {
+			return err
+		}
+		deleted++
+	}
+	if deleted == 0 {
+		return nil
+	}
+	r.state.Leftovers = r.state.Leftovers[deleted:]
+	return r.save()
+}
+
+// eachRequest calls do with the number, from 1, the name and the line of each
+// request of a part.
+func (r *run) eachRequest(p *part, do func(n int, s sum, line []byte) error) error {
+	path := r.requestsOf(p)
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	in := newLines(f)
+	for n := 1; ; n++ {
+		line, _, err := in.read()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+		s, ok := sumOfLine(line)
+		if !ok {
+			return fmt.Errorf("%s: line %d is not one of ours", path, n)
+		}
+		if err := do(n, s, line); err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,113 @@
+package batch
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"gptpipe/pkg/llm"
+)
+
+// maxOpen is how many files of results are kept open.
+const maxOpen = 128
+
+// emit hands results on, in order, up to the first that is not here.
+func (r *run) emit() error {
+	for {
+		if r.head == nil {
+			it, err := r.order.read()
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			r.head = &it
+		}
+		result, ready, err := r.result(r.head)
+		if err != nil || !ready {
+			return err
+		}
+		if err := r.job.Emit(result); err != nil {
+			return err
+		}
+		r.head = nil
+	}
+}
+
+// result is what became of an item, if that is known.
+func (r *run) result(it *item) (result Result, ready bool, err error) {
+	result.Data = it.data
+	if it.what == notAsked {
+		return result, true, nil
+	}
+	result.Asked = true
+	if it.what == tooLarge {
+		result.Err = &llm.Error{Type: llm.InvalidRequest, Message: fmt.Sprintf("the request is larger than the %d MB that a batch may have", r.job.test.maxBytes/1e6)}
+		return result, true, nil
+	}
+	at, err := r.find(it.sum)
+	if err != nil {
+		return result, false, err
+	}
+	try := r.partOf(at).Try
+	switch at.kind {
+	case pending:
+		return result, false, nil
+	case missing:
+		result.Err = &llm.Error{Type: llm.BadResponse, Message: "its batch ended without an answer to it"}
+	default:
+		out, err := r.output(at)
+		if err != nil {
+			return result, false, err
+		}
+		if result.Response, result.Err, err = r.read(out); err != nil {
+			return result, false, err
+		}
+	}
+	if result.Response != nil {
+		result.Response.Attempts = try + 1
+	}
+	if result.Err != nil {
+		result.Err.Attempts = try + 1
+	}
+	return result, true, nil
+}
+
+func (r *run) partOf(at place) *part { return r.parts[at.part] }
+
+// output reads a line of the results.
+func (r *run) output(at place) (Output, error) {
+	f, err := r.openResults(r.partOf(at))
+	if err != nil {
+		return Output{}, err
+	}
+	// A Response may keep parts of the line.
+	line := make([]byte, at.length)
+	if _, err := f.ReadAt(line, at.offset); err != nil {
+		return Output{}, fmt.Errorf("%s: %w", f.Name(), broken(err))
+	}
+	return ParseOutput(line)
+}
+
+func (r *run) openResults(p *part) (*os.File, error) {
+	if f := r.results[p.N]; f != nil {
+		return f, nil
+	}
+	if len(r.results) >= maxOpen {
+		r.closeResults()
+	}
+	f, err := os.Open(r.resultsOf(p))
+	if err == nil {
+		r.results[p.N] = f
+	}
+	return f, err
+}
+
+func (r *run) closeResults() {
+	for n, f := range r.results {
+		f.Close()
+		delete(r.results, n)
+	}
+}

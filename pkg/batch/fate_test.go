@@ -1,0 +1,235 @@
+package batch
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"gptpipe/pkg/llm"
+	"gptpipe/test/standin"
+)
+
+// once gives a fate to the first batch alone.
+func once(f standin.Fate) func(standin.BatchCall) standin.Fate {
+	return func(c standin.BatchCall) standin.Fate {
+		if c.N == 1 {
+			return f
+		}
+		return standin.Fate{}
+	}
+}
+
+func of(what string, texts ...string) func(string) string {
+	return func(body string) string {
+		for _, text := range texts {
+			if strings.Contains(body, text) {
+				return what
+			}
+		}
+		return ""
+	}
+}
+
+// What failed for reasons that pass is submitted again, and nothing else.
+func TestPassingFailuresAreSubmittedAgain(t *testing.T) {
+	for _, what := range []string{"expired", "dropped", "garbage", "500", "429", "503"} {
+		s := start(t, standin.Config{Batches: once(standin.Fate{Line: of(what, "text 1", "text 3")})})
+		requests := asks(4)
+		tr := newTrial(t, s, requests)
+		tr.succeed(t)
+		tr.want(t, requests, nil)
+		paidOnce(t, s, requests)
+		if n := s.Batches(); n != 2 {
+			t.Errorf("%s: %d batches, want 2", what, n)
+		}
+	}
+}
+
+func TestSubmittedAgainOnlySoOften(t *testing.T) {
+	for what, want := range map[string]string{
+		"expired": "! timeout batch_expired",
+		"dropped": "! bad_response ",
+		"500":     "! server ",
+		"429":     "! rate_limit rate_limit_exceeded",
+	} {
+		well := false
+		s := start(t, standin.Config{Batches: func(standin.BatchCall) standin.Fate {
+			if well {
+				return standin.Fate{}
+			}
+			return standin.Fate{Line: of(what, "text 1")}
+		}})
+		requests := asks(3)
+		tr := newTrial(t, s, requests)
+		tr.succeed(t)
+		tr.want(t, requests, map[string]string{"text 1": want})
+		if n := s.Batches(); n != 3 {
+			t.Errorf("%s: %d batches, want 3", what, n)
+		}
+		if tr.last.Completed != 2 || tr.last.Failed != 1 {
+			t.Errorf("%s: %+v", what, tr.last)
+		}
+		// Another run asks what is left once more.
+		well = true
+		tr.succeed(t)
+		tr.want(t, requests, nil)
+		paidOnce(t, s, requests)
+	}
+}
+
+func TestOtherFailuresAreTheRecords(t *testing.T) {
+	s := start(t, standin.Config{Batches: once(standin.Fate{Line: of("400", "text 1")})})
+	requests := asks(3)
+	tr := newTrial(t, s, requests)
+	tr.succeed(t)
+	tr.want(t, requests, map[string]string{"text 1": "! invalid_request invalid_value"})
+	if n := s.Batches(); n != 1 {
+		t.Errorf("%d batches", n)
+	}
+}
+
+// A refused key or model concerns every request: the run ends, and another one
+// asks again what was refused, and only that.
+func TestFinalFailureOfALine(t *testing.T) {
+	for what, kind := range map[string]llm.Type{"401": llm.Auth, "404": llm.Auth} {
+		s := start(t, standin.Config{Batches: once(standin.Fate{Line: of(what, "text 1")})})
+		requests := asks(3)
+		tr := newTrial(t, s, requests)
+		if e := failure(t, tr.run(t)); e.Type != kind || !e.Final() {
+			t.Errorf("%s: %v", what, e)
+		}
+		tr.succeed(t)
+		tr.want(t, requests, nil)
+		paidOnce(t, s, requests)
+	}
+}
+
+func TestLostCreation(t *testing.T) {
+	s := start(t, standin.Config{Batches: once(standin.Fate{Lose: true})})
+	requests := asks(3)
+	tr := newTrial(t, s, requests)
+	tr.succeed(t)
+	tr.want(t, requests, nil)
+	paidOnce(t, s, requests)
+	if n := s.Batches(); n != 1 {
+		t.Errorf("%d batches", n)
+	}
+}
+
+// When nobody knows whether a creation was taken in, and the list has no such
+// batch, the file goes before another one is made.
+func TestCreationThatWasNotTakenIn(t *testing.T) {
+	uploads := 0
+	s := start(t, standin.Config{Faults: func(c standin.Call) standin.Fault {
+		if c.Path == "/v1/files" {
+			uploads++
+		}
+		if c.Path == "/v1/batches" && len(c.Body) > 0 && uploads == 1 {
+			return fault("502")
+		}
+		return standin.Fault{}
+	}})
+	requests := asks(3)
+	tr := newTrial(t, s, requests)
+	tr.succeed(t)
+	tr.want(t, requests, nil)
+	if uploads != 2 || s.Files() != 0 {
+		t.Errorf("%d uploads, %d files left", uploads, s.Files())
+	}
+	paidOnce(t, s, requests)
+}
+
+func fault(text string) standin.Fault {
+	f, err := standin.ParseFault(text)
+	if err != nil {
+		panic(err)
+	}
+	return f
+}
+
+// A batch that does not fit into the queue waits until another has left it.
+func TestFullQueue(t *testing.T) {
+	s := start(t, standin.Config{Batches: func(c standin.BatchCall) standin.Fate {
+		if c.Active >= 2 {
+			return standin.Fate{Reject: []standin.BatchError{{Code: "token_limit_exceeded", Message: "Enqueued token limit reached for gpt-test in organization org-standin. Limit: 90,000 enqueued tokens. Please try again once some in_progress batches have been completed."}}}
+		}
+		return standin.Fate{Polls: 6}
+	}})
+	requests := asks(40)
+	tr := newTrial(t, s, requests)
+	tr.succeed(t)
+	tr.want(t, requests, nil)
+	paidOnce(t, s, requests)
+	t.Logf("%d batches were created for 10", s.Batches())
+	if len(tr.warn) != 1 {
+		t.Errorf("told of %v", tr.warn)
+	}
+}
+
+func TestQueueThatStaysFull(t *testing.T) {
+	s := start(t, standin.Config{Batches: func(standin.BatchCall) standin.Fate {
+		return standin.Fate{Reject: []standin.BatchError{{Code: "token_limit_exceeded", Message: "Enqueued token limit reached."}}}
+	}})
+	tr := newTrial(t, s, asks(1))
+	tr.test.fullWait = 1
+	if e := failure(t, tr.run(t)); e.Type != llm.RateLimit || e.Code != "token_limit_exceeded" {
+		t.Errorf("%v", e)
+	}
+	if n := s.Batches(); n != maxAlone+1 {
+		t.Errorf("%d batches", n)
+	}
+}
+
+// The lines that fail the validation have that as their error; the others, of
+// which nothing was run, are submitted again.
+func TestRejectedLines(t *testing.T) {
+	s := start(t, standin.Config{Batches: once(standin.Fate{Reject: []standin.BatchError{
+		{Code: "invalid_json_line", Line: 2, Message: "This line is not parseable as valid JSON."},
+	}})})
+	requests := asks(3)
+	tr := newTrial(t, s, requests)
+	tr.succeed(t)
+	tr.want(t, requests, map[string]string{"text 1": "! invalid_request invalid_json_line"})
+}
+
+func TestRejectedBatch(t *testing.T) {
+	for code, kind := range map[string]llm.Type{
+		"model_not_found":            llm.Auth,
+		"billing_hard_limit_reached": llm.Quota,
+		"too_many_tasks":             llm.InvalidRequest,
+	} {
+		s := start(t, standin.Config{Batches: once(standin.Fate{Reject: []standin.BatchError{{Code: code, Message: "It is so."}}})})
+		requests := asks(3)
+		tr := newTrial(t, s, requests)
+		err := tr.run(t)
+		if e := failure(t, err); e.Type != kind || e.Code != code || !strings.Contains(err.Error(), "batch_0") {
+			t.Errorf("%s: %v", code, err)
+		}
+		tr.succeed(t)
+		tr.want(t, requests, nil)
+		paidOnce(t, s, requests)
+	}
+}
+
+// What a batch had answered before it ended early is used.
+func TestBatchesThatEndEarly(t *testing.T) {
+	s := start(t, standin.Config{Batches: once(standin.Fate{End: "expired"})})
+	requests := asks(4)
+	tr := newTrial(t, s, requests)
+	tr.succeed(t)
+	tr.want(t, requests, nil)
+	paidOnce(t, s, requests)
+
+	// To cancel one is to stop.
+	s = start(t, standin.Config{Batches: once(standin.Fate{End: "cancelled"})})
+	tr = newTrial(t, s, requests)
+	if err := tr.run(t); !errors.Is(err, ErrCancelled) {
+		t.Errorf("%v", err)
+	}
+	if n := s.Batches(); n != 1 {
+		t.Errorf("%d batches", n)
+	}
+	tr.succeed(t)
+	tr.want(t, requests, nil)
+	paidOnce(t, s, requests)
+}

@@ -1,0 +1,181 @@
+package batch
+
+import (
+	"context"
+	"os"
+	"time"
+
+	"gptpipe/pkg/llm"
+)
+
+// run is a Run at work.
+type run struct {
+	job   *Job
+	lock  *os.File
+	state state
+	parts map[int]*part // by number
+	index *index
+	order *order
+
+	head    *item // read from the order and not handed on yet
+	results map[int]*os.File
+
+	wanted   int // requests of this run that differ from each other
+	answered int // of them
+	lost     int // of them: failed for good
+
+	full  time.Time // when the provider's queue had no room, or zero
+	room  bool      // it may have some again
+	alone int       // how often it had none although no batch of ours was in it
+	final *llm.Error
+}
+
+// Run does the job: it returns when every request has been handed to Emit, or
+// with the reason to stop. Then what was submitted goes on at the provider, and
+// another Run with the same folder takes it in.
+//
+// Errors of the provider are *llm.Error, with the batch they are about in the
+// text; one that is Final concerns every request. A *llm.WaitError is a wait
+// beyond Job.MaxWait. When ctx ends its cause is returned; calls under way are
+// finished, as Client.Send has it. ErrInUse, ErrForeign and *fs.PathError are
+// about the folder; whatever Requests and Emit return is returned as it is.
+func Run(ctx context.Context, job Job) error {
+	job.test.fill()
+	r, err := open(&job)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	if err := r.recover(ctx); err != nil {
+		return err
+	}
+	if err := r.plan(); err != nil {
+		return err
+	}
+	return r.drive(ctx)
+}
+
+func open(job *Job) (*run, error) {
+	if err := os.MkdirAll(job.Dir, 0o700); err != nil {
+		return nil, err
+	}
+	l, err := lock(job.Dir)
+	if err != nil {
+		return nil, err
+	}
+	r := &run{job: job, lock: l, parts: map[int]*part{}, results: map[int]*os.File{}}
+	err = r.load()
+	if err == nil {
+		r.index, err = newIndex(job.Dir)
+	}
+	if err == nil {
+		r.order, err = newOrder(job.Dir)
+	}
+	if err != nil {
+		r.close()
+		return nil, err
+	}
+	return r, nil
+}
+
+func (r *run) close() {
+	if r.index != nil {
+		r.index.close()
+	}
+	if r.order != nil {
+		r.order.close()
+	}
+	r.closeResults()
+	r.lock.Close()
+}
+
+// step lets a test stop the run.
+func (r *run) step(name string) error { return r.job.test.step(name) }
+
+func (r *run) warn(err error) {
+	if r.job.Warn != nil {
+		r.job.Warn(err)
+	}
+}
+
+// recover takes over what earlier runs have left: batches that were created go
+// on, of which this run may not know yet; parts that were not submitted are
+// given up, since their requests may not be asked for any more.
+func (r *run) recover(ctx context.Context) error {
+	var kept []*part
+	changed := false
+	for _, p := range r.state.Parts {
+		if p.BatchID == "" && !p.Tried.IsZero() {
+			if err := r.withdraw(ctx, p); err != nil {
+				return err
+			}
+			changed = true
+		}
+		if p.BatchID != "" {
+			kept = append(kept, p)
+			continue
+		}
+		changed = true
+		if p.FileID != "" {
+			r.state.Leftovers = append(r.state.Leftovers, p.FileID)
+		}
+		if err := os.Remove(r.requestsOf(p)); err != nil && !os.IsNotExist(err) {
+			return err
+		}
+	}
+	r.state.Parts = kept
+	if changed {
+		if err := r.save(); err != nil {
+			return err
+		}
+	}
+	if err := r.clean(ctx); err != nil {
+		return err
+	}
+	for _, p := range kept {
+		r.parts[p.N] = p
+		if err := r.enter(p); err != nil {
+			return err
+		}
+		if p.Collected {
+			if err := r.take(p); err != nil {
+				return err
+			}
+		}
+	}
+	r.final = nil // of an earlier run; its requests are asked again
+	return nil
+}
+
+// enter puts the requests of a part into the index.
+func (r *run) enter(p *part) error {
+	at := place{kind: pending, part: p.N}
+	return r.eachRequest(p, func(_ int, s sum, _ []byte) error {
+		before, err := r.index.get(s)
+		if err != nil || before.kind == answered {
+			return err
+		}
+		return r.index.put(s, at)
+	})
+}
+
+// find says where a request stands.
+func (r *run) find(s sum) (place, error) {
+	at, err := r.index.get(s)
+	if at.kind == pending && r.parts[at.part].Collected {
+		at.kind = missing
+	}
+	return at, err
+}
+
+// sleep waits, at most until ctx ends.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,121 @@
+package batch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"gptpipe/pkg/llm"
+)
+
+// submit uploads a part and creates its batch. What is about to be done is on
+// the disk before it is done.
+func (r *run) submit(ctx context.Context, p *part) error {
+	return r.patiently(ctx, func() error {
+		if p.FileID == "" {
+			id, err := r.upload(ctx, r.requestsOf(p), fmt.Sprintf("gptpipe-%s-%d.jsonl", r.state.ID, p.N))
+			if err != nil {
+				return err
+			}
+			p.FileID = id
+			if err := r.save(); err != nil {
+				return err
+			}
+		}
+		p.Attempt++
+		p.Tried = time.Now()
+		if err := r.save(); err != nil {
+			return err
+		}
+		o, err := r.create(ctx, p.FileID, r.tag(p))
+		var e *llm.Error
+		switch {
+		case err == nil:
+			return r.adopt(p, o)
+		case !errors.As(err, &e):
+			return err // the next run has to find out
+		case !refused(e):
+			if err := r.withdraw(ctx, p); err != nil || p.BatchID != "" {
+				return err
+			}
+			return e
+		}
+		p.Tried = time.Time{}
+		if err := r.save(); err != nil {
+			return err
+		}
+		if e.Type == llm.InvalidRequest && strings.Contains(e.Message, p.FileID) {
+			// A file that has just come may not have come everywhere:
+			// https://github.com/bespokelabsai/curator/issues/116
+			e.Retry = true
+		}
+		return e
+	})
+}
+
+// refused reports whether a creation has failed for sure, and has not only lost
+// its answer.
+func refused(e *llm.Error) bool {
+	var op *net.OpError
+	if errors.As(e, &op) && op.Op == "dial" {
+		return true
+	}
+	return 300 <= e.Status && e.Status < 500 && e.Status != http.StatusRequestTimeout
+}
+
+// adopt notes the batch of a part.
+func (r *run) adopt(p *part, o object) error {
+	p.BatchID = o.ID
+	p.live = live{object: o, interval: r.job.test.pollFirst}
+	r.schedule(p)
+	return r.save()
+}
+
+// withdraw finds out whether a creation was successful that got no answer. If
+// it was, the part has a batch. If not, it has no file any more, so that a
+// creation which is still on its way has nothing to run.
+func (r *run) withdraw(ctx context.Context, p *part) error {
+	last := p.Tried.Add(r.job.test.settle)
+	if most := time.Now().Add(r.job.test.settle); last.After(most) {
+		last = most // the clock was set back
+	}
+	for wait := r.job.test.pollFirst; ; wait *= 2 {
+		o, found, err := r.lookUp(ctx, r.tag(p), p.Tried)
+		switch {
+		case err != nil:
+			return err
+		case found:
+			return r.adopt(p, o)
+		}
+		left := time.Until(last)
+		if left <= 0 {
+			break
+		}
+		if err := sleep(ctx, min(wait, left)); err != nil {
+			return err
+		}
+	}
+	if err := r.remove(ctx, p.FileID); err != nil {
+		return err
+	}
+	p.FileID, p.Tried = "", time.Time{}
+	return r.save()
+}
+
+// maySubmit reports whether another batch can be created now.
+func (r *run) maySubmit() bool {
+	validating := 0
+	for _, p := range r.state.Parts {
+		if p.BatchID != "" && !p.Collected && p.live.object.Status == "validating" {
+			validating++
+		}
+	}
+	if r.full.IsZero() {
+		return validating < maxValidating
+	}
+	return validating == 0 && (r.room || time.Since(r.full) >= r.job.test.fullWait)
+}
