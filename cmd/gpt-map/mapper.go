@@ -123,11 +123,16 @@ func (m *mapper) answer(ctx context.Context, it item) (result, error) {
 	case errors.As(err, &wait):
 		return result{}, m.end(err)
 	case errors.As(err, &e) && !e.Final():
-		failed := m.fail(r, record.Error{Type: string(e.Type), Code: m.sys.Redact.String(e.Code), Status: e.Status, Message: m.sys.Redact.String(e.Message)})
-		m.addMeta(&failed.record, resp)
-		return failed, nil
+		return m.failure(r, e, resp), nil
 	}
 	return result{}, m.end(err)
+}
+
+// failure is a record whose question failed for good.
+func (m *mapper) failure(r record.Record, e *llm.Error, resp *llm.Response) result {
+	failed := m.fail(r, record.Error{Type: string(e.Type), Code: m.sys.Redact.String(e.Code), Status: e.Status, Message: m.sys.Redact.String(e.Message)})
+	m.addMeta(&failed.record, resp)
+	return failed
 }
 
 // end stops the run because of err: answers in flight are taken in.

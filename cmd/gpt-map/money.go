@@ -44,7 +44,7 @@ type till struct {
 }
 
 // openTill reads the prices of a model.
-func openTill(file string, p llm.Params) (*till, error) {
+func openTill(file string, p llm.Params, batch bool) (*till, error) {
 	t := &till{table: cost.Builtin()}
 	if file != "" {
 		data, err := os.ReadFile(file)
@@ -65,6 +65,9 @@ func openTill(file string, p llm.Params) (*till, error) {
 		}
 	}
 	percent, known := cost.TierPercent(tier)
+	if batch {
+		percent, known = cost.Half, true
+	}
 	if t.known = known; known {
 		t.price = t.price.Scale(percent)
 	}

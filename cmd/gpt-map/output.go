@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"gptpipe/pkg/batch"
 	"gptpipe/pkg/cli"
 	"gptpipe/pkg/journal"
 )
@@ -57,6 +58,9 @@ func openOutput(sys *cli.System, path string, refresh bool) (*output, error) {
 
 func (o *output) partial() string { return o.path + ".partial" }
 
+// batches is the folder of batches that are under way.
+func (o *output) batches() string { return o.path + ".batch" }
+
 // commit puts the file in its place. After it, the journal is not needed.
 func (o *output) commit() error {
 	if o.file == nil {
@@ -70,7 +74,7 @@ func (o *output) commit() error {
 		err = syncDir(filepath.Dir(o.path))
 	}
 	if err == nil {
-		err = o.journal.Remove()
+		err = errors.Join(o.journal.Remove(), batch.Remove(o.batches()))
 	}
 	if err != nil {
 		return fmt.Errorf("-o: %w", err)

@@ -45,6 +45,7 @@ type options struct {
 	dryRun  bool
 
 	embed bool
+	batch bool
 }
 
 func (o *options) register(f *cli.Flags) {
@@ -67,6 +68,7 @@ func (o *options) register(f *cli.Flags) {
 	f.StringVar(&o.prices, "prices", "", "")
 	f.BoolVar(&o.dryRun, "dry-run", false, "")
 	f.BoolVar(&o.embed, "embed", false, "")
+	f.BoolVar(&o.batch, "batch", false, "")
 
 	f.Letter('p', "prompt")
 	f.Letter('o', "output")
@@ -88,6 +90,9 @@ func run(ctx context.Context, sys *cli.System) error {
 	if err != nil {
 		return err
 	}
+	if o.batch && (o.maxCost.Nano != 0 || o.halt.given != "") {
+		return cli.WithHint(cli.Usagef("--batch goes with neither --max-cost nor --halt: what is submitted is paid for"), "--dry-run says what it may cost")
+	}
 	if len(files) == 0 && cli.IsTerminal(sys.Stdin) {
 		return cli.WithHint(cli.Usagef("no input"), "pipe records in, name a FILE, or say - to type them")
 	}
@@ -101,7 +106,7 @@ func run(ctx context.Context, sys *cli.System) error {
 		Embed: o.embed,
 		Meter: func(p llm.Params) (func(llm.Completer) llm.Completer, error) {
 			var err error
-			if money, err = openTill(o.prices, p); err != nil {
+			if money, err = openTill(o.prices, p, o.batch); err != nil {
 				return nil, err
 			}
 			return money.limit(o.maxCost.Nano, p)
@@ -137,15 +142,11 @@ func run(ctx context.Context, sys *cli.System) error {
 	}
 	m.output, m.out = out, record.NewWriter(out)
 	stop := m.showProgress(in)
-	jobs := o.jobs.N
-	if o.embed {
-		jobs = min(jobs*embeddingsPerJob, maxJobs)
+	if o.batch {
+		err = m.runBatch()
+	} else {
+		err = m.mapAll()
 	}
-	err = ordered.Map(drain.Soft, ordered.Options{
-		Jobs:      jobs,
-		Window:    windowPerJob * jobs,
-		Unordered: o.unordered,
-	}, m.source.next, m.work, m)
 	stop()
 	err = m.outcome(err)
 	if err == nil || o.allowFailed && cli.StatusOf(err) == cli.StatusIncomplete {
@@ -157,6 +158,19 @@ func run(ctx context.Context, sys *cli.System) error {
 		err = failed
 	}
 	return err
+}
+
+// mapAll has the records answered one by one, many at once.
+func (m *mapper) mapAll() error {
+	jobs := m.o.jobs.N
+	if m.o.embed {
+		jobs = min(jobs*embeddingsPerJob, maxJobs)
+	}
+	return ordered.Map(m.drain.Soft, ordered.Options{
+		Jobs:      jobs,
+		Window:    windowPerJob * jobs,
+		Unordered: m.o.unordered,
+	}, m.source.next, m.work, m)
 }
 
 func (o *options) parsePrompt() (*prompt.Prompt, error) {

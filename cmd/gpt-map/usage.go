@@ -21,6 +21,8 @@ with a "response" (or an "error"), in the same order.
       --halt N|N%        stop after so many failures
       --max-cost USD     stop before the answers cost more
       --prices FILE      prices over the built-in ones, JSON
+      --batch            through the Batch API: half the price, within a day;
+                         interrupted, the same command goes on
       --embed            answers are embeddings: the vector of each text
       --dry-run          count records, tokens and cost, and send nothing
       --meta             add "gpt": model, usage, attempts, …

@@ -69,6 +69,12 @@ func ConfigDir(getenv func(string) string) string { return xdg(getenv, "XDG_CONF
 // $HOME/.cache/gptpipe, or "" with neither variable.
 func CacheDir(getenv func(string) string) string { return xdg(getenv, "XDG_CACHE_HOME", ".cache") }
 
+// StateDir is the folder of what is to outlive a run: $XDG_STATE_HOME/gptpipe,
+// else $HOME/.local/state/gptpipe, or "" with neither variable.
+func StateDir(getenv func(string) string) string {
+	return xdg(getenv, "XDG_STATE_HOME", ".local/state")
+}
+
 // xdg follows the XDG Base Directory Specification, which has relative paths
 // in the variables ignored.
 func xdg(getenv func(string) string, variable, underHome string) string {

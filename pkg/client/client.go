@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"gptpipe/pkg/answer"
+	"gptpipe/pkg/batch"
 	"gptpipe/pkg/cache"
 	"gptpipe/pkg/cli"
 	"gptpipe/pkg/credential"
@@ -48,6 +49,9 @@ type Client struct {
 	caches  bool
 	scope   []string // of the names of requests
 
+	wire      *wire.Client
+	retries   int
+	maxWait   time.Duration
 	refreshes bool
 	hub       *hub.Client
 	counters  *observe.Counters
@@ -110,9 +114,10 @@ func New(sys *cli.System, drain *cli.Drain, flags *cli.Flags, f *Flags, o Option
 		metrics:  f.metrics,
 		counters: observe.NewCounters(),
 	}
+	c.retries, c.maxWait = f.retries.N, time.Duration(f.maxWait)
 	c.openHub(drain.Soft, f)
 	organization, project := sys.Getenv("OPENAI_ORG_ID"), sys.Getenv("OPENAI_PROJECT_ID")
-	c.Completer = wire.NewClient(wire.Options{
+	c.wire = wire.NewClient(wire.Options{
 		Endpoint:     p.endpoint,
 		API:          c.api,
 		Embed:        o.Embed,
@@ -124,7 +129,7 @@ func New(sys *cli.System, drain *cli.Drain, flags *cli.Flags, f *Flags, o Option
 		Jobs:         o.Jobs,
 		Lifetime:     drain.Hard,
 	})
-	c.Completer = observe.Requests(c.Completer, c.counters, sys.Name)
+	c.Completer = observe.Requests(c.wire, c.counters, sys.Name)
 	c.Completer = limit.New(c.Completer, c.pacer(f))
 	c.pace = limit.Adapt(c.Completer)
 	c.Completer = meter(c.pace)
@@ -269,6 +274,26 @@ func (c *Client) Journal(j *journal.Journal) {
 
 // Refreshes reports whether answers are to be asked for anew.
 func (c *Client) Refreshes() bool { return c.refreshes }
+
+// BatchJob is what a job of the Batch API has to know of the endpoint and of what its answers have to fit.
+func (c *Client) BatchJob() batch.Job {
+	api := c.api
+	if c.embeds {
+		api = "embeddings"
+	}
+	return batch.Job{
+		Client:   c.wire,
+		URL:      batch.URLOf(api),
+		Endpoint: strings.Join(c.scope[1:4], "\n"),
+		Scope:    append([]string{strconv.Itoa(c.sample)}, c.scope[4:]...),
+		Read: func(status int, body []byte) (*llm.Response, error) {
+			one := llm.Func(func(context.Context, *llm.Request) (*llm.Response, error) { return c.wire.ReadAnswer(status, body) })
+			return answer.Check(one, c.plan.params.JSON, c.plan.schema).Complete(context.Background(), nil)
+		},
+		Retries: c.retries,
+		MaxWait: c.maxWait,
+	}
+}
 
 // Retried is how many attempts have been repeated so far.
 func (c *Client) Retried() int64 { return c.retried.Load() }
