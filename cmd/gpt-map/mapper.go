@@ -66,6 +66,9 @@ func (m *mapper) work(ctx context.Context, it item) (result, error) {
 // question makes the request for a record, or says what comes of it unasked. An
 // error ends the run.
 func (m *mapper) question(it item) (*llm.Request, result, error) {
+	if m.o.format.Value == "batch" {
+		return m.lineQuestion(it)
+	}
 	r := it.record
 	unasked := func(r result) (*llm.Request, result, error) { return nil, r, nil }
 	if it.bad != nil {
@@ -119,9 +122,14 @@ func (m *mapper) answer(ctx context.Context, it item) (result, error) {
 			input, output := resp.Tokens()
 			m.progress.tokens.Add(int64(input + output))
 		}
+		if m.o.format.Value == "batch" {
+			return m.lineAnswered(r, resp, nil)
+		}
 		return m.succeed(r, resp), nil
 	case errors.As(err, &wait):
 		return result{}, m.end(err)
+	case errors.As(err, &e) && !e.Final() && m.o.format.Value == "batch":
+		return m.lineAnswered(r, resp, e)
 	case errors.As(err, &e) && !e.Final():
 		return m.failure(r, e, resp), nil
 	}

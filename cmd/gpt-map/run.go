@@ -46,6 +46,8 @@ type options struct {
 
 	embed bool
 	batch bool
+
+	format cli.Choice
 }
 
 func (o *options) register(f *cli.Flags) {
@@ -69,6 +71,8 @@ func (o *options) register(f *cli.Flags) {
 	f.BoolVar(&o.dryRun, "dry-run", false, "")
 	f.BoolVar(&o.embed, "embed", false, "")
 	f.BoolVar(&o.batch, "batch", false, "")
+	o.format = cli.Choice{Value: "records", Of: []string{"records", "batch"}}
+	f.Var(&o.format, "format", "")
 
 	f.Letter('p', "prompt")
 	f.Letter('o', "output")
@@ -88,6 +92,9 @@ func run(ctx context.Context, sys *cli.System) error {
 	}
 	p, err := o.parsePrompt()
 	if err != nil {
+		return err
+	}
+	if err := o.checkFormat(); err != nil {
 		return err
 	}
 	if o.batch && (o.maxCost.Nano != 0 || o.halt.given != "") {

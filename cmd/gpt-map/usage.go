@@ -23,6 +23,7 @@ with a "response" (or an "error"), in the same order.
       --prices FILE      prices over the built-in ones, JSON
       --batch            through the Batch API: half the price, within a day;
                          interrupted, the same command goes on
+      --format batch     read and write the Batch API's own lines, asked live
       --embed            answers are embeddings: the vector of each text
       --dry-run          count records, tokens and cost, and send nothing
       --meta             add "gpt": model, usage, attempts, …
