@@ -18,9 +18,7 @@ func TestRateOverProcesses(t *testing.T) {
 	t.Parallel()
 	const rate, seconds = 8, 5 // slow enough for a loaded machine not to push two starts together
 	starts := startAll(t, t.TempDir(), 8, rate, func(string) { time.Sleep(seconds * time.Second) })
-	if most := mostInASecond(starts); most > rate+1 {
-		t.Errorf("%d starts in one second", most)
-	}
+	checkRate(t, starts, rate)
 	ran := time.Duration(starts[len(starts)-1] - starts[0])
 	share := float64(len(starts)-1) / (rate * ran.Seconds())
 	t.Logf("%d starts in %v: %.2f %% of the limit, at most %d in a second", len(starts), ran, 100*share, mostInASecond(starts))
@@ -40,8 +38,23 @@ func TestRateAcrossKeepers(t *testing.T) {
 	})
 	ran := time.Duration(starts[len(starts)-1] - starts[0])
 	t.Logf("%d starts in %v, at most %d in a second", len(starts), ran, mostInASecond(starts))
-	if most := mostInASecond(starts); most > rate+1 {
-		t.Errorf("%d starts in one second", most)
+	checkRate(t, starts, rate)
+}
+
+// late is how much later than it was granted a process may see a start, on a machine that is busy with others; such
+// starts come together. That no window sees more than it may is tested by pace's own tests, on a clock that does not do that.
+const late = 500 * time.Millisecond
+
+// checkRate checks that starts keep to a rate, but for those that were seen late.
+func checkRate(t *testing.T, starts []int64, rate float64) {
+	t.Helper()
+	for i, first := range starts {
+		for j := i + 1; j < len(starts); j++ {
+			span := time.Duration(starts[j]-first) + late
+			if n := float64(j - i + 1); n > rate*span.Seconds()+1 {
+				t.Fatalf("%v starts within %v", n, span-late)
+			}
+		}
 	}
 }
 
@@ -300,9 +313,10 @@ func TestLimitForThoseWhoNeedNotAsk(t *testing.T) {
 	mu.Lock()
 	limited := slices.Sorted(slices.Values(starts))
 	mu.Unlock()
-	if most := mostInASecond(limited); most > rate+1 || most < 2 {
-		t.Errorf("%d starts in one second", most)
+	if len(limited) < 2 {
+		t.Errorf("%d starts", len(limited))
 	}
+	checkRate(t, limited, rate)
 	clients[2].Close()
 	unlimited()
 }
