@@ -29,34 +29,35 @@ type stretch struct {
 }
 
 const (
-	// longStep is the most text between two rungs but for runs, in bytes.
-	longStep = 4 << 10
+	// part is the most text that is counted in one walk, in bytes.
+	part = 4 << 10
+	// rungStep is the least text between two rungs in most places, in bytes.
+	rungStep = 64
+	// nearly is the number of tokens left from which on every seam becomes a rung.
+	nearly = 32
 	// seamless is how long a text has no seam before it is taken for a run.
 	seamless = 512
 )
 
-// climb adds rungs by steps that become shorter as the budget is spent: most
-// tokens are more than two bytes, and a step that was too long is taken again in
-// parts. It reports whether the budget is spent within the text, and if so sets
-// s.reach.end.
+// climb adds rungs until the budget is spent. It reports whether that is within
+// the text, and if so sets s.reach.end.
 func (s *Splitter) climb() bool {
 	l := &s.ladder
 	if len(l.rungs) == 0 {
 		l.rungs = append(l.rungs, rung{at: s.src.gone})
 	}
-	for step := longStep; ; {
+	for {
 		for len(l.rungs) > 1 && l.tokens() > s.opt.Size {
 			l.rungs, l.run = l.rungs[:len(l.rungs)-1], stretch{}
 		}
 		from, rest := int(l.top().at-s.src.gone), s.opt.Size-l.tokens()
-		if from == len(s.src.text) {
+		switch {
+		case from == len(s.src.text):
 			return false
-		}
-		if rest <= 0 {
+		case rest <= 0:
 			s.reach.end = from
 			return true
-		}
-		if l.run.seamless > 0 {
+		case l.run.seamless > 0:
 			next, v := s.climbRun(from, rest)
 			switch {
 			case v == wait:
@@ -66,18 +67,16 @@ func (s *Splitter) climb() bool {
 				return true
 			}
 			continue
+		case s.walk(from, rest, rungStep) || s.walk(from, rest, 1):
+			continue
 		}
-		step = max(1, min(step, 2*rest))
-		next, v := nextSeam(s.src.text, from+step, from+step+seamless, s.src.err == io.EOF)
+		next, v := nextSeam(s.src.text, from+1, from+1+seamless, s.src.err == io.EOF)
 		switch {
 		case v == wait:
 			return false
 		case v == no:
 			l.run.seamless = next - from
-		case s.climbTo(from, next, rest):
-		case step > 1:
-			step /= 8
-		default:
+		case !s.climbTo(from, next, rest):
 			n, _, _ := s.opt.Encoding.Fit(string(s.src.text[from:next]), rest, false)
 			s.reach.end = from + n
 			return true
@@ -87,6 +86,32 @@ func (s *Splitter) climb() bool {
 
 func (l *ladder) top() rung   { return l.rungs[len(l.rungs)-1] }
 func (l *ladder) tokens() int { return l.top().tokens - l.rungs[0].tokens }
+
+// walk adds rungs at seams behind from that are at least step bytes apart, or
+// closer where the budget is nearly spent, and reports whether there are any. It
+// stops before the budget is spent, where no seam comes for long, and behind a
+// part of the text, so that a piece that never ends is not counted again and again.
+func (s *Splitter) walk(from, rest, step int) bool {
+	l := &s.ladder
+	base := l.top()
+	text := s.src.text[:floor(s.src.text, from+part)]
+	last := s.src.err == io.EOF && len(text) == len(s.src.text)
+	top := from
+	s.opt.Encoding.Walk(text[from:], func(size, tokens int) (next int) {
+		at := from + size
+		switch {
+		case tokens > rest || at-top > seamless:
+			return -1
+		case at-top < step && rest-tokens > nearly:
+			return top - from + step
+		case at == len(text) && last, at < len(text) && seam(text, at, last) == yes:
+			top = at
+			l.rungs = append(l.rungs, rung{base.at + int64(size), base.tokens + tokens})
+		}
+		return size + 1
+	})
+	return top > from
+}
 
 // climbTo adds a rung at next, if that is within the budget.
 func (s *Splitter) climbTo(from, next, rest int) bool {

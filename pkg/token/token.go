@@ -3,9 +3,10 @@
 //
 // Get an [Encoding] by name with [For], or find the name for a model with
 // [ForModel]. [Encoding.Count] gives the number of tokens of a text counted
-// alone, [Encoding.CountParallel] does so on all processors, and [Encoding.Fit]
-// tells how far a text goes within a number of tokens. All methods may be called
-// from several goroutines at once.
+// alone, [Encoding.CountParallel] does so on all processors, [Encoding.Fit]
+// tells how far a text goes within a number of tokens, and [Encoding.Walk] tells
+// the number of tokens at places on the way. All methods may be called from
+// several goroutines at once.
 //
 // # What is counted
 //
