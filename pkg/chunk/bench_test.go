@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"os"
+	"strconv"
 	"testing"
 )
 
@@ -44,6 +45,26 @@ func Benchmark(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+// BenchmarkRun divides a megabyte of one mark, which is a single piece to the
+// counter.
+func BenchmarkRun(b *testing.B) {
+	for _, mark := range []string{"-", "=", "*", "\t"} {
+		text := bytes.Repeat([]byte(mark), 1<<20)
+		b.Run(strconv.Quote(mark), func(b *testing.B) {
+			b.SetBytes(int64(len(text)))
+			for b.Loop() {
+				s, err := New(bytes.NewReader(text), Options{Unit: Tokens, Size: 1000, Encoding: o200k(b)})
+				for err == nil {
+					_, err = s.Next()
+				}
+				if err != io.EOF {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 

@@ -131,7 +131,7 @@ func (m *markdown) inFence(l *markdownLine, text []byte, isBlank bool) bool {
 	n := repeated(rest, m.fence.mark)
 	if column < outer+4 && n >= m.fence.size && len(bytes.TrimLeft(rest[n:], " \t")) == 0 {
 		m.fence = fence{}
-		l.quality = glued
+		l.quality = inside
 	}
 	return true
 }

@@ -142,7 +142,8 @@ func (s *Splitter) cut() (cut, tokens int, ok bool) {
 			limit = s.before(limit, 1)
 		}
 		// Counts are not additive: the part may be more tokens than it was in the
-		// whole, and rarely a long run is that for many cuts in a row.
+		// whole, and rarely a long run is that for many cuts in a row. A run, which
+		// has to be counted again each time, is cut shorter by what it is over.
 		for step := 1; limit > s.fresh; step *= 2 {
 			cut, found, enough := s.choose(limit)
 			if !enough {
@@ -151,8 +152,12 @@ func (s *Splitter) cut() (cut, tokens int, ok bool) {
 			if !found {
 				break
 			}
-			if tokens, ok := s.within(cut); ok {
+			tokens, ok := s.within(cut)
+			if ok {
 				return cut, tokens, true
+			}
+			if s.inRun(cut) {
+				step = max(step, (tokens-s.opt.Size)*cut/tokens)
 			}
 			limit = s.before(cut, step)
 		}

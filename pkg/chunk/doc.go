@@ -39,12 +39,12 @@
 // the text behind it. Fenced and indented code, tables, lists, quotations, HTML and
 // front matter go to the next chunk whole, however short this one becomes; what is
 // too large for a chunk, together with its heading, is divided between items of
-// lists, the outermost first, else between lines. The text is read line by line
-// with the state of a parser of CommonMark (see the type markdown), so a chunk waits
-// for the line it may end in and the one behind, of each no more than a
-// kilobyte, and memory stays bounded. What only the far end of a block shows is not
-// known: front matter is one from its first line on, and a paragraph that was
-// divided becomes no heading by its underline.
+// lists, the outermost first, else between lines, else within the line behind the
+// heading. The text is read line by line with the state of a parser of CommonMark
+// (see the type markdown), so a chunk waits for the line it may end in and the one
+// behind, of each no more than a kilobyte, and memory stays bounded. What only the
+// far end of a block shows is not known: front matter is one from its first line
+// on, and a paragraph that was divided becomes no heading by its underline.
 //
 // [ByCode] takes the last line in the second half that begins a block at the top
 // level: not indented, behind a blank line. Else, in the last fifth, the least

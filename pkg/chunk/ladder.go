@@ -151,6 +151,12 @@ func (s *Splitter) climbRun(from, rest int) (next int, v verdict) {
 	}
 }
 
+// inRun tells whether cut is in a run, as far as climbRun has seen it.
+func (s *Splitter) inRun(cut int) bool {
+	l := &s.ladder
+	return l.run.seamless > 0 && s.src.gone+int64(cut) > l.top().at
+}
+
 // restart makes the ladder begin at start.
 func (s *Splitter) restart(start int) {
 	l := &s.ladder

@@ -61,7 +61,7 @@ func (m *markdown) leaf(l *markdownLine, text []byte, column, depth int) {
 			}
 		}
 		m.endBlocks()
-		l.atom, l.quality = true, glued
+		l.atom, l.quality = true, inside
 		m.table = true
 	case m.table:
 		l.atom, l.quality = true, atomLine

@@ -159,9 +159,16 @@ func (s *Splitter) chooseMarkdown(limit int) (cut int, found, enough bool) {
 		// It is whole in the next chunk, or in this one without an overlap.
 		return int(max(0, before-gone)), before > 0, true
 	}
-	for _, at := range []int64{m.best(from, to, listLine, listTop), m.best(fifth, to, atomLine, atomBlank), m.nearest(from, to, inside)} {
+	behind := m.best(from, to, glued, glued) // a heading, or 0
+	for _, at := range []int64{m.best(from, to, listLine, listTop), m.best(fifth, to, atomLine, atomBlank), m.nearest(max(from, behind), to, inside)} {
 		if at > 0 {
 			return int(at - gone), true, true
+		}
+	}
+	if behind > 0 {
+		cut, enough := s.chooseWord(limit, int(behind-gone)+1)
+		if cut > 0 || !enough {
+			return cut, cut > 0, enough
 		}
 	}
 	return s.chooseWithin(limit)

@@ -67,6 +67,14 @@ func TestByMarkdown(t *testing.T) {
 		// A heading goes with its text, and the higher one is the better place.
 		{20, "one two three\n\n# A\n\nfirst text", []string{": one two three\n\n", "A: # A\n\nfirst text"}},
 		{28, "# A\n\na a a a\n\n# B\n\nb b b\n\n## C\n\nc c\n", []string{"A: # A\n\na a a a\n\n", "B: # B\n\nb b b\n\n## C\n\nc c\n"}},
+		// It goes with the beginning of what is too large, unless it fills the budget itself.
+		{20, "Para.\n\n## H\n\n- one two three four\n- b\n", []string{": Para.\n\n", "H: ## H\n\n- one two ", "H: three four\n- b\n"}},
+		{20, "Para.\n\n## H\n\n> one two three four\n> b\n", []string{": Para.\n\n", "H: ## H\n\n> one two ", "H: three four\n> b\n"}},
+		{20, "Para.\n\n# G\n## H\n- one two three four\n- b\n", []string{": Para.\n\n", "G: # G\n## H\n- one two ", "G/H: three four\n- b\n"}},
+		{20, "## H\n\n| one two three | b |\n|---|---|\n| 1 | 2 |\n", []string{"H: ## H\n\n| one two ", "H: three | b |\n", "H: |---|---|\n| 1 | 2 |\n"}},
+		{20, "# A title of all\n\n- one two three\n", []string{"A title of all: # A title of all\n\n- ", "A title of all: one two three\n"}},
+		{20, "# A title of more than all\n\n- one two three\n", []string{"A title of more than all: # A title of more ", "A title of more than all: than all\n\n- one two ", "A title of more than all: three\n"}},
+		{20, "# A title that fills\n\n- one two\n", []string{"A title that fills: # A title that fills", "A title that fills: \n\n- one two\n"}},
 		// Code, tables and lists are whole where they fit.
 		{30, "Some text.\n\n```go\n# x\n\ny()\n// zzzzzz\n```\nafter it\n", []string{": Some text.\n\n", ": ```go\n# x\n\ny()\n// zzzzzz\n```\n", ": after it\n"}},
 		{28, "Text.\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\nEnd\n", []string{": Text.\n\n", ": | a | b |\n|---|---|\n", ": | 1 | 2 |\n\nEnd\n"}},

@@ -7,6 +7,7 @@ type merger struct {
 	*vocabulary
 	parts  []part
 	dead   []uint64 // a bit for each offset in the piece
+	seen   seen
 	judged [1 << judgedBits]judged
 }
 
@@ -43,6 +44,7 @@ func (m *merger) merge(piece string) []part {
 	dead := m.dead[:words]
 	clear(dead)
 
+	m.seen.length = 0
 	pos := 0
 	for {
 		last, end := len(m.parts)-1, pos+n
@@ -53,7 +55,11 @@ func (m *merger) merge(piece string) []part {
 			if pos == len(piece) {
 				return m.parts
 			}
-			id, n = m.longest(piece[pos:])
+			if len(piece)-pos < sight {
+				id, n = m.longest(piece[pos:])
+			} else {
+				id, n = m.longestAt(piece, pos)
+			}
 		case n > 1:
 			id, n = m.shorter(id)
 		default:
@@ -63,6 +69,27 @@ func (m *merger) merge(piece string) []part {
 			pos -= n
 		}
 	}
+}
+
+// sight is how many bytes decide which token is the longest: one more than a
+// token has at most, since the tables give its length in a byte.
+const sight = 1 << 8
+
+// A seen is the longest token at an offset of the piece; none of length 0.
+type seen struct {
+	at, length int
+	id         uint32
+}
+
+// longestAt is longest of piece[pos:], of at least sight bytes. In a run of
+// hyphens nearly every offset is tried, and the longest token is very long: what
+// goes on as it did where it was last asked has the same answer.
+func (m *merger) longestAt(piece string, pos int) (id uint32, length int) {
+	if s := &m.seen; s.length == 0 || piece[pos:pos+sight] != piece[s.at:s.at+sight] {
+		s.at = pos
+		s.id, s.length = m.longest(piece[pos:])
+	}
+	return m.seen.id, m.seen.length
 }
 
 // A judged says of two tokens whether they are compatible: the same two meet

@@ -73,6 +73,29 @@ func TestMerge(t *testing.T) {
 	})
 }
 
+// Long runs, in which the longest token is that of another offset, with something
+// else in them or behind them.
+func TestMergeRuns(t *testing.T) {
+	both(t, func(t *testing.T, e *Encoding) {
+		for _, token := range tokensOf(e) {
+			if len(token) >= sight {
+				t.Fatalf("the token %q has %d bytes", token, len(token))
+			}
+		}
+		random := rand.New(rand.NewPCG(5, 6))
+		m := &merger{vocabulary: &e.vocabulary}
+		for _, part := range []string{"-", "=", "*", "\t", " ", "a", "=-", "----------=", "中"} {
+			for range 6 {
+				run := strings.Repeat(part, (sight+random.IntN(3*sight))/len(part))
+				at := random.IntN(len(run))
+				checkMerge(t, e, m, run)
+				checkMerge(t, e, m, run+"=\n")
+				checkMerge(t, e, m, run[:at]+"#"+run[at:])
+			}
+		}
+	})
+}
+
 func FuzzMerge(f *testing.F) {
 	f.Add("hello", 1)
 	f.Add("antidisestablishmentarianism", 2)

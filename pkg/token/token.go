@@ -39,7 +39,7 @@
 // On one processor, o200k_base takes English about 30 times as fast as npm
 // tiktoken (OpenAI's own, as WebAssembly), code 40 times, JSON 55 times and
 // Chinese 9 times; a bare loop over the bytes is 15, 18, 10 and 35 times as fast
-// as that. The slowest piece known, a megabyte of hyphens, takes 40 times as long
+// as that. The slowest piece known, a megabyte of hyphens, takes 16 times as long
 // as English of that length. The figures are from BenchmarkCount,
 // BenchmarkReference and BenchmarkRun.
 package token
