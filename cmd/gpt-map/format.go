@@ -58,7 +58,7 @@ func (m *mapper) lineQuestion(it item) (*llm.Request, result, error) {
 	if err := json.Unmarshal(in.Body, &body); err != nil {
 		return unasked(in.CustomID, err)
 	}
-	if want := m.client.BatchJob().URL; in.URL != want {
+	if want := m.client.BatchURL(); in.URL != want {
 		return unasked(in.CustomID, fmt.Errorf("its url is %s and not %s; see --api", in.URL, want))
 	}
 	if body.Stream {

@@ -80,7 +80,7 @@ func (m *mapper) question(it item) (*llm.Request, result, error) {
 	in := r.Current(m.o.in)
 	_, hasInput := r.Get(in)
 	switch {
-	case m.o.retryFailed && r.Failed() && hasInput:
+	case m.o.retryFailed && r.Failed() && (hasInput || m.o.in == "" && m.prompt.IsTemplate()):
 		r.Delete("error")
 	case r.Failed() && (!hasInput || m.o.in == "" && in == "text"):
 		// It failed in an earlier stage: what it lacks is a response, and its
@@ -145,7 +145,7 @@ func (m *mapper) failure(r record.Record, e *llm.Error, resp *llm.Response) resu
 
 // end stops the run because of err: answers in flight are taken in.
 func (m *mapper) end(err error) error {
-	m.drain.End(err, cli.GraceSignal)
+	m.drain.End(err, 0)
 	return err
 }
 
@@ -229,6 +229,11 @@ func (m *mapper) Flush() error {
 // outputFailed ends the run when nobody takes the output: no further request
 // is started, and what is in flight is taken in and cached for a moment.
 func (m *mapper) outputFailed(err error) error {
-	m.drain.End(err, cli.GracePipe)
+	var out *cli.OutputError
+	if errors.As(err, &out) {
+		m.drain.End(err, cli.GracePipe)
+	} else { // the file of -o, and the journal may take more
+		m.drain.End(err, 0)
+	}
 	return err
 }

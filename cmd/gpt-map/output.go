@@ -22,15 +22,16 @@ type output struct {
 	io.Writer
 	path    string // empty: stdout
 	mode    fs.FileMode
+	batch   bool // it comes from the Batch API
 	journal *journal.Journal
 	file    *os.File
 }
 
-func openOutput(sys *cli.System, path string, refresh bool) (*output, error) {
+func openOutput(sys *cli.System, path string, refresh, batch bool) (*output, error) {
 	if path == "" || path == "-" {
 		return &output{Writer: sys.Stdout}, nil
 	}
-	o := &output{path: path, mode: 0o666 &^ umask()}
+	o := &output{path: path, mode: 0o666 &^ umask(), batch: batch}
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		o.path = target // a link goes on leading there
 	}
@@ -41,6 +42,9 @@ func openOutput(sys *cli.System, path string, refresh bool) (*output, error) {
 		o.mode = info.Mode().Perm()
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, cli.Usagef("-o: %w", err)
+	}
+	if _, err := os.Stat(o.batches()); err == nil && !batch {
+		return nil, cli.WithHint(cli.Usagef("-o: %s holds batches that are submitted, and paid for", o.batches()), "collect them with --batch, or remove it")
 	}
 	j, err := journal.Open(o.partial(), refresh)
 	if err != nil {
@@ -74,7 +78,10 @@ func (o *output) commit() error {
 		err = syncDir(filepath.Dir(o.path))
 	}
 	if err == nil {
-		err = errors.Join(o.journal.Remove(), batch.Remove(o.batches()))
+		err = o.journal.Remove()
+	}
+	if err == nil && o.batch {
+		err = batch.Remove(o.batches())
 	}
 	if err != nil {
 		return fmt.Errorf("-o: %w", err)

@@ -21,7 +21,10 @@ const windowPerJob = 8
 
 // embeddingsPerJob is how many texts are at hand for each request, which takes
 // many.
-const embeddingsPerJob = 128
+const (
+	embeddingsPerJob = 128
+	mostEmbeddings   = 4096
+)
 
 // ballastSize is about how much garbage may come together, in bytes.
 const ballastSize = 32 << 20
@@ -144,7 +147,7 @@ func run(ctx context.Context, sys *cli.System) error {
 	if o.dryRun {
 		return m.dryRun()
 	}
-	out, err := openOutput(sys, o.output, c.Refreshes())
+	out, err := openOutput(sys, o.output, c.Refreshes(), o.batch)
 	if err != nil {
 		return err
 	}
@@ -177,13 +180,13 @@ func run(ctx context.Context, sys *cli.System) error {
 
 // mapAll has the records answered one by one, many at once.
 func (m *mapper) mapAll() error {
-	jobs := m.o.jobs.N
-	if m.o.embed {
-		jobs = min(jobs*embeddingsPerJob, maxJobs)
+	jobs, window := m.o.jobs.N, windowPerJob
+	if m.o.embed { // vectors are large, and come many at a time
+		jobs, window = min(jobs*embeddingsPerJob, mostEmbeddings), 1
 	}
 	return ordered.Map(m.drain.Soft, ordered.Options{
 		Jobs:      jobs,
-		Window:    windowPerJob * jobs,
+		Window:    window * jobs,
 		Unordered: m.o.unordered,
 	}, m.source.next, m.work, m)
 }

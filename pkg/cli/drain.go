@@ -61,9 +61,13 @@ func NewDrain(ctx context.Context) *Drain {
 	return d
 }
 
-// End ends Soft now, because of why, and Hard after grace.
+// End ends Soft now, because of why, and Hard after grace; with 0 not at all, so
+// that what is under way takes the time it takes, until a signal comes.
 func (d *Drain) End(why error, grace time.Duration) {
 	d.soft(why)
+	if grace == 0 {
+		return
+	}
 	d.timer.Do(func() { time.AfterFunc(grace, d.hard) })
 }
 

@@ -275,15 +275,19 @@ func (c *Client) Journal(j *journal.Journal) {
 // Refreshes reports whether answers are to be asked for anew.
 func (c *Client) Refreshes() bool { return c.refreshes }
 
+// BatchURL is what a line of the Batch API has to name to be asked here.
+func (c *Client) BatchURL() string {
+	if c.embeds {
+		return batch.URLOf("embeddings")
+	}
+	return batch.URLOf(c.api)
+}
+
 // BatchJob is what a job of the Batch API has to know of the endpoint and of what its answers have to fit.
 func (c *Client) BatchJob() batch.Job {
-	api := c.api
-	if c.embeds {
-		api = "embeddings"
-	}
 	return batch.Job{
 		Client:   c.wire,
-		URL:      batch.URLOf(api),
+		URL:      c.BatchURL(),
 		Endpoint: strings.Join(c.scope[1:4], "\n"),
 		Scope:    append([]string{strconv.Itoa(c.sample)}, c.scope[4:]...),
 		Read: func(status int, body []byte) (*llm.Response, error) {

@@ -6,12 +6,7 @@ import (
 	"io"
 	"net"
 	"syscall"
-	"time"
 )
-
-// fresh is how long a connection is taken to be as it was left, in which a
-// server hardly closes it.
-const fresh = 20 * time.Millisecond
 
 var errHeader = errors.New("the header of the answer is too large")
 
@@ -20,13 +15,12 @@ type conn struct {
 	net   net.Conn
 	in    *bufio.Reader
 	out   []byte
-	used  time.Time
 	limit int  // bytes that may still be read, if it is not negative
 	ended bool // the server will say no more
 }
 
 func newConn(nc net.Conn) *conn {
-	c := &conn{net: nc, limit: -1, used: time.Now()}
+	c := &conn{net: nc, limit: -1}
 	c.in = bufio.NewReader((*limited)(c))
 	return c
 }
@@ -50,11 +44,9 @@ func (l *limited) Read(p []byte) (int, error) {
 }
 
 // alive reports whether a kept connection can take a request, as far as this
-// side knows: the server has neither closed it nor said anything unasked.
+// side knows: the server has neither closed it nor said anything unasked, which
+// would pass for the answer to the next request.
 func (c *conn) alive() bool {
-	if time.Since(c.used) < fresh {
-		return true
-	}
 	s, ok := c.net.(syscall.Conn)
 	if !ok {
 		return true

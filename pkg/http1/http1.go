@@ -134,7 +134,6 @@ func (c *Client) dial(deadline time.Time) (*conn, error) {
 
 // put keeps a connection, or closes it.
 func (c *Client) put(conn *conn, keep bool) {
-	conn.used = time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if keep && !c.ended {

@@ -182,7 +182,7 @@ func TestConnectionClosedMeanwhile(t *testing.T) {
 		if _, err := c.Post([]byte("?"), soon(), 1000); err != nil {
 			t.Error(err)
 		}
-		time.Sleep(2 * fresh) // that long it is taken to be whole
+		time.Sleep(20 * time.Millisecond) // for the server to close it
 	}
 	if dials.Load() != 3 {
 		t.Errorf("%d connections", dials.Load())
@@ -212,6 +212,23 @@ func TestAnswerBeforeTheBodyIsRead(t *testing.T) {
 		if a, err := c.Post(make([]byte, MaxBody), soon(), 1000); err != nil || a.Status != 413 {
 			t.Errorf("%+v, %v", a, err)
 		}
+	}
+}
+
+// What a server says unasked is not taken for the answer to the next request, however large the answer before it was.
+func TestAnswerTwice(t *testing.T) {
+	large := strings.Repeat("x", 20_000)
+	answer := fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(large), large)
+	c, dials := client(t, speaking(t, answer+strings.Replace(answer, "xxx", "yyy", 1), answer), t.Context())
+	for range 3 {
+		a, err := c.Post([]byte("?"), soon(), 1<<20)
+		if err != nil || string(a.Body) != large {
+			t.Fatalf("%v, another answer", err)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if dials.Load() != 3 {
+		t.Errorf("%d connections", dials.Load())
 	}
 }
 

@@ -16,9 +16,12 @@ const (
 	slowest = 0.2    // starts a second that are left whatever the server says: if it means it, it says so to one of them
 	fastest = 10_000 // starts a second above which there is nothing to pace
 
-	decrease = 0.9         // of what got through, after the server turned a request away
+	decrease = 0.87        // of what got through, after the server turned a request away
 	overload = 0.5         // the same, after it asked everybody to slow down
 	settled  = time.Second // until a cut shows, in which there is no other
+
+	tolerated = 0.004            // of the requests since the last cut may be turned away without another
+	blindness = 30 * time.Second // after cuts that did harm
 
 	// After a cut the rate grows by a power of e: of this much for each second and
 	// for its square, or for each answer and its cube, whichever is less. So it
@@ -43,9 +46,10 @@ const (
 // half full and the rate is the limit; for one that is filled once a minute, it
 // uses up what remains by then. Several processes that do it share the limit.
 //
-// Where it says nothing, a request that is turned away (429, or an overload)
-// cuts the rate to nine tenths of what got through, or a half, once a second at
-// most; and it grows again by some per cent a second. That is additive increase
+// Where it says nothing, requests that are turned away (429, or an overload),
+// if they are more than a few in a thousand, cut the rate to 87 % of what got
+// through, or a half, once a second at most, unless that has done nothing but
+// harm; and it grows again by some per cent a second. That is additive increase
 // and multiplicative decrease (AIMD), but that the increase is in proportion,
 // for nobody knows the scale. Of latency nothing is concluded: it varies with
 // the length of answers.
@@ -67,10 +71,15 @@ type Adapter struct {
 	answers float64    // since then
 	sent    float64    // requests, since then
 	refused float64    // of these
-	starts  times
-	turned  times   // when requests were turned away
-	tokens  float64 // mean of an answer
-	known   float64 // answers that it is the mean of
+
+	lastThrough float64   // what got through a second before the last cut
+	before      float64   // the rate before the first of the useless cuts
+	useless     int       // cuts in a row after which less got through
+	blind       time.Time // nothing is cut before
+	starts      times
+	turned      times   // when requests were turned away
+	tokens      float64 // mean of an answer
+	known       float64 // answers that it is the mean of
 }
 
 // Rate is how many requests a second it lets through just now; 0: all of them.
@@ -158,7 +167,7 @@ func (a *Adapter) turnedAway(now, begun time.Time, overloaded bool) {
 		return // to which the cut is the answer
 	}
 	a.refused++
-	if now.Sub(a.cut) < settled {
+	if now.Sub(a.cut) < settled || now.Before(a.blind) || a.found > 0 && a.refused <= tolerated*a.sent {
 		return
 	}
 	by := decrease
@@ -169,8 +178,35 @@ func (a *Adapter) turnedAway(now, begun time.Time, overloaded bool) {
 	if a.found > 0 { // which was wrong by the part that was refused; but there may have been a queue
 		rate = a.found * max(1-a.refused/max(a.sent, a.refused), 0.5)
 	}
+	if a.harmful(now) {
+		a.cutTo(a.before, now)
+		a.blind = now.Add(blindness)
+		a.enforce(now)
+		return
+	}
 	a.cutTo(max(by*rate, slowest), now)
 	a.enforce(now)
+}
+
+// harmful judges the last cuts: if with the rate what gets through has gone down
+// three times running, it is not our rate that requests are turned away for, but say
+// that of others who share the limit. The caller holds mu.
+func (a *Adapter) harmful(now time.Time) bool {
+	rate, through := a.found, a.through(now)
+	if a.found > 0 {
+		through = (a.sent - a.refused) / max(now.Sub(a.cut).Seconds(), 1)
+	} else {
+		n, span := a.starts.last(now)
+		rate = float64(n) / span.Seconds()
+	}
+	switch {
+	case a.found == 0 || through > 0.93*a.lastThrough:
+		a.useless, a.before = 0, rate
+	default:
+		a.useless++
+	}
+	a.lastThrough = through
+	return a.useless >= 3
 }
 
 func (a *Adapter) cutTo(rate float64, now time.Time) {

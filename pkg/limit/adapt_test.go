@@ -123,13 +123,44 @@ func TestAdaptToServers(t *testing.T) {
 				can := s.limit * float64(s.last.Sub(begin)) / float64(s.period)
 				share, turned := float64(s.good)/can, float64(s.turned)/float64(s.good+s.turned)
 				t.Log(fmt.Sprintf("%d good, %.1f %% of the limit, %.2f %% turned away", s.good, 100*share, 100*turned))
-				if turned > 0.02 || share < test.share {
+				most := 0.02
+				if s.limit == 20 && test.jobs == 64 {
+					most = 0.03 // of so low a limit, what is under way when it is met is much
+				}
+				if turned > most || share < test.share {
 					t.Error("that is not near the limit")
 				}
 				if test.share == 0 && float64(s.good) < 0.98*float64(test.jobs)*runs.Seconds() {
 					t.Errorf("%d jobs were held up", test.jobs)
 				}
 			})
+		})
+	}
+}
+
+// Where requests are turned away whatever the rate, because others use up the limit, it does not go down for nothing.
+func TestAdaptToOthers(t *testing.T) {
+	for _, every := range []int{3, 7, 50} {
+		synctest.Test(t, func(t *testing.T) {
+			good := 0
+			s := newServer(400 * time.Millisecond)
+			s.answer = func(n int, _ *llm.Request) (*llm.Response, error) {
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				if n%every == 0 {
+					return nil, &llm.Error{Type: llm.RateLimit, Status: 429, Retry: true, Wait: 50 * time.Millisecond, HasWait: true}
+				}
+				good++
+				return usage(60, 40), nil
+			}
+			const d = 10 * time.Minute
+			c := retry.New(Adapt(s), retry.Options{Retries: 20, MaxWait: time.Hour, Jobs: 32})
+			keepBusy(t, c, 32, d, 1)
+			can := 32 * d.Seconds() / 0.4 * float64(every-1) / float64(every)
+			t.Logf("one in %d: %.1f %% of what the jobs can do", every, 100*float64(good)/can)
+			if float64(good) < 0.4*can {
+				t.Error("it was slowed down for nothing")
+			}
 		})
 	}
 }
