@@ -29,6 +29,8 @@ func (o *options) checkFormat() error {
 		{o.retryFailed, "--retry-failed"},
 		{o.embed, "--embed"},
 		{o.batch, "--batch"},
+		{o.maxCost.Nano != 0, "--max-cost"}, // each line names a model of its own
+		{o.dryRun, "--dry-run"},
 	} {
 		if f.given {
 			return cli.Usagef("--format batch does not go with %s", f.flag)
@@ -57,6 +59,9 @@ func (m *mapper) lineQuestion(it item) (*llm.Request, result, error) {
 	}
 	if err := json.Unmarshal(in.Body, &body); err != nil {
 		return unasked(in.CustomID, err)
+	}
+	if in.Method != "POST" {
+		return unasked(in.CustomID, fmt.Errorf("its method is %s and not POST", in.Method))
 	}
 	if want := m.client.BatchURL(); in.URL != want {
 		return unasked(in.CustomID, fmt.Errorf("its url is %s and not %s; see --api", in.URL, want))
