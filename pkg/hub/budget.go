@@ -8,6 +8,9 @@ import (
 	"gptpipe/pkg/hub/proto"
 )
 
+// maxGrants is how many grants are asked for until one that comes late is taken: this machine has no time for better.
+const maxGrants = 8
+
 // A Budget is a rate of requests that all processes share.
 type Budget = proto.Budget
 
@@ -32,21 +35,39 @@ func (c *Client) Start(ctx context.Context, b Budget, tokens int) (reserved bool
 	if c.use(b) {
 		return false, nil
 	}
-	s := proto.Start{ID: c.nextID(), Tokens: uint64(min(max(tokens, 0), proto.MaxTokens)), Budget: b}
-	reply, l, err := c.await(ctx, proto.OpStart, s.Append(nil), proto.OpForget)
-	if err != nil {
-		return false, err
-	}
-	if len(reply.Body) > 0 && reply.Code == proto.OK {
-		free, err := proto.ParseFree(reply.Body)
+	for try := 1; ; try++ {
+		s := proto.Start{ID: c.nextID(), Tokens: uint64(min(max(tokens, 0), proto.MaxTokens)), Budget: b}
+		asked := proto.Clock()
+		reply, l, err := c.await(ctx, proto.OpStart, s.Append(nil), proto.OpForget)
 		if err != nil {
-			return false, passing(err)
+			return false, err
 		}
-		c.freed(l, free)
-		return false, nil
+		switch reply.Code {
+		case proto.OK:
+			free, err := proto.ParseFree(reply.Body)
+			if err != nil {
+				return false, passing(err)
+			}
+			c.freed(l, free)
+			return false, nil
+		case proto.Paced:
+			grant, err := proto.ParseGrant(reply.Body)
+			if err != nil {
+				return false, passing(err)
+			}
+			if try == maxGrants || !late(grant, asked, proto.Clock()) {
+				return true, nil
+			}
+			c.post(proto.OpForget, s.Append(nil))
+		default:
+			return false, refusal(reply)
+		}
 	}
-	return true, refusal(reply)
 }
+
+// late says whether a grant that was asked for and came at these times is not good any more. One that is said to be from
+// before it was asked for is of a keeper whose clock is another.
+func late(g proto.Grant, asked, came time.Duration) bool { return came-g.At > g.Good && g.At >= asked }
 
 // Settle tells that a request for which Start reserved so many tokens took so many. It never blocks. While the connection
 // is broken it is kept for the next one; only what was under way when it broke is lost. What is not settled when the

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"net"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,8 +29,11 @@ func grantingKeeper(t *testing.T, life time.Duration) (dir string, frames <-chan
 			}
 			read <- numbered{mine, f}
 			reply := proto.Frame{Code: proto.OK, ID: f.ID}
-			if f.Code == proto.OpAsk {
+			switch f.Code {
+			case proto.OpAsk:
 				reply.Code, reply.Body = proto.Granted, proto.Count(life).Append(nil)
+			case proto.OpStart:
+				reply.Code, reply.Body = proto.Paced, proto.Grant{At: proto.Clock(), Good: time.Hour}.Append(nil)
 			}
 			write(conn, reply)
 		}
@@ -200,4 +204,64 @@ func TestStartsThatNeedNotBeAskedFor(t *testing.T) {
 	ask(b)
 	ask(b)
 	ask(Budget{Name: name, PerSecond: 5})
+}
+
+// A grant that comes later than it is good for is given back and asked for again, unless all come so, or the keeper's
+// clock is another.
+func TestLateGrants(t *testing.T) {
+	const never, always = -time.Second, time.Hour
+	grants := make(chan proto.Grant, maxGrants)
+	ops := make(chan byte, 100)
+	dir := fakeKeeper(t, helloBody, func(r *bufio.Reader, conn net.Conn) {
+		for {
+			f, err := proto.Read(r, proto.MaxFrame)
+			if err != nil {
+				return
+			}
+			if ops <- f.Code; f.Code == proto.OpStart {
+				g := <-grants
+				g.At += proto.Clock()
+				write(conn, proto.Frame{Code: proto.Paced, ID: f.ID, Body: g.Append(nil)})
+			} else {
+				write(conn, proto.Frame{Code: proto.OK, ID: f.ID})
+			}
+		}
+	})
+	c, err := Open(t.Context(), Config{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	start := func(want string, list ...proto.Grant) {
+		t.Helper()
+		for _, g := range list {
+			grants <- g
+		}
+		if reserved, err := c.Start(t.Context(), Budget{Name: "b", PerSecond: 5}, 10); !reserved || err != nil {
+			t.Fatal(reserved, err)
+		}
+		c.Get(t.Context(), Key{}) // after which all has been read
+		var got string
+		for op := range ops {
+			switch op {
+			case proto.OpStart:
+				got += "S"
+				continue
+			case proto.OpForget:
+				got += "F"
+				continue
+			case proto.OpUse:
+				continue
+			}
+			break
+		}
+		if got != want {
+			t.Errorf("%s, not %s", got, want)
+		}
+	}
+	start("S", proto.Grant{Good: always})
+	start("SFSFS", proto.Grant{Good: never}, proto.Grant{Good: never}, proto.Grant{Good: always})
+	start("S", proto.Grant{At: -24 * time.Hour, Good: time.Second})
+	start("S", proto.Grant{At: 24 * time.Hour, Good: time.Second})
+	start(strings.Repeat("SF", maxGrants-1)+"S", slices.Repeat([]proto.Grant{{Good: never}}, maxGrants)...)
 }

@@ -220,7 +220,7 @@ func (s *budgets) dispatch(b *budget) {
 		b.Withdraw(now, int(r.Tokens))
 		b.reserve(r.peer, int(r.Tokens))
 		s.ledger.write(b)
-		r.peer.reply(proto.OK, r.frame, nil)
+		r.peer.reply(proto.Paced, r.frame, proto.Grant{At: proto.Clock(), Good: b.Tolerance()}.Append(nil))
 	}
 }
 

@@ -27,7 +27,7 @@ type Limits struct {
 	TokensPerMinute float64
 }
 
-// Half of what spacing allows: the other half is for the way to the server.
+// Half of what spacing allows any limit: the other half is for the way to the server.
 const (
 	slackPerSecond = 2500 * time.Microsecond
 	slackPerMinute = 150 * time.Millisecond
@@ -44,7 +44,10 @@ type Account struct {
 
 // New returns an account without limits, of which nothing has been used.
 func New() *Account {
-	return &Account{second: spacing{slack: slackPerSecond}, minute: spacing{slack: slackPerMinute}}
+	return &Account{
+		second: spacing{window: time.Second, slack: slackPerSecond},
+		minute: spacing{window: time.Minute, slack: slackPerMinute},
+	}
 }
 
 // Limit brings limits into force. What has been used stays used.
@@ -65,6 +68,9 @@ func (a *Account) Limit(l Limits, now time.Time) {
 func (a *Account) Due(now time.Time) time.Time {
 	return later(a.until, later(a.second.due(now), a.minute.due(now)))
 }
+
+// Tolerance is how much later than it was noted a start may be, on its own, for no window to see more than it may.
+func (a *Account) Tolerance() time.Duration { return min(a.second.tolerance(), a.minute.tolerance()) }
 
 // Debt is how long it takes until all tokens that were withdrawn have accrued.
 func (a *Account) Debt(now time.Time) time.Duration {

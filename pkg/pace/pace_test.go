@@ -143,3 +143,52 @@ func TestState(t *testing.T) {
 		t.Error("a fresh account is not fresh any more")
 	}
 }
+
+// Whatever is later than it may be apart, no window sees more than limit+1 starts.
+func TestTolerance(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	for _, c := range []struct {
+		limits Limits
+		window time.Duration
+		limit  float64 // in a window
+		least  time.Duration
+	}{
+		{Limits{PerSecond: 0.7}, time.Second, 0.7, 400 * time.Millisecond},
+		{Limits{PerSecond: 2.5}, time.Second, 2.5, 190 * time.Millisecond},
+		{Limits{PerSecond: 20}, time.Second, 20, 45 * time.Millisecond},
+		{Limits{PerSecond: 200}, time.Second, 200, 5 * time.Millisecond},
+		{Limits{PerSecond: 5000}, time.Second, 5000, slackPerSecond},
+		{Limits{PerMinute: 10}, time.Minute, 10, 5 * time.Second},
+		{Limits{PerMinute: 3000}, time.Minute, 3000, 10 * time.Millisecond},
+		{Limits{PerSecond: 20, PerMinute: 600}, time.Second, 20, 45 * time.Millisecond},
+		{Limits{PerSecond: 20, PerMinute: 600}, time.Minute, 600, 45 * time.Millisecond},
+	} {
+		a := New()
+		begin := time.Now()
+		a.Limit(c.limits, begin)
+		if a.Tolerance() < c.least {
+			t.Errorf("%+v: tolerance of %v", c.limits, a.Tolerance())
+		}
+		var starts []time.Time
+		for now := begin; now.Sub(begin) < 5*c.window; {
+			if due := a.Due(now); due.After(now) {
+				now = due.Add(time.Duration(rng.Int64N(int64(3 * time.Millisecond))))
+				continue
+			}
+			a.Start(now)
+			late := time.Duration(0)
+			if rng.IntN(2) == 0 {
+				late = time.Duration(rng.Int64N(int64(a.Tolerance())))
+			}
+			starts = append(starts, now.Add(late))
+			now = now.Add(10 * time.Microsecond)
+		}
+		slices.SortFunc(starts, time.Time.Compare)
+		if most := mostIn(c.window, starts); float64(most) > c.limit+1 {
+			t.Errorf("%+v: %d starts in %v", c.limits, most, c.window)
+		}
+	}
+	if d := New().Tolerance(); d < 24*time.Hour {
+		t.Errorf("without limits a tolerance of %v", d)
+	}
+}

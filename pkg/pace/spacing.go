@@ -1,6 +1,7 @@
 package pace
 
 import (
+	"math"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -15,9 +16,10 @@ const safety = 0.995
 // exceeds slack.
 //
 // With a slack of s, a window of w seconds sees no more than 1 + (w+s)·0.995·limit starts, and that is below w·limit+1
-// for every s below half a percent of w.
+// for every s below half a percent of w. Starts are whole, so s may be more the lower the limit is.
 type spacing struct {
 	limiter *rate.Limiter // nil: no limit
+	window  time.Duration
 	slack   time.Duration
 	last    time.Time // when the last start was due
 }
@@ -44,6 +46,20 @@ func (p *spacing) start(now time.Time) {
 	if p.limiter != nil {
 		p.limiter.ReserveN(p.last, 1)
 	}
+}
+
+// tolerance is how late a start may be after it was noted: what the limit allows without the slack and as much again for
+// the way to the server.
+func (p *spacing) tolerance() time.Duration {
+	if p.limiter == nil {
+		return longest
+	}
+	starts := math.Floor(float64(p.limiter.Limit())/safety*p.window.Seconds()+1e-9) + 1 // that a window may see
+	s := starts/float64(p.limiter.Limit()) - p.window.Seconds()
+	if s > longest.Seconds() {
+		return longest
+	}
+	return max(time.Duration(s*float64(time.Second))-2*p.slack, p.slack)
 }
 
 func later(a, b time.Time) time.Time {

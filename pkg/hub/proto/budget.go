@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"math"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // The operations on rate budgets.
@@ -19,6 +21,9 @@ const (
 // starts need not be asked for, because it was Free, is so no more. The body is the Free, of which the epoch is the
 // first that counts again. The client answers by OpUse of the budget, and asks again for each start.
 const Limited byte = 17
+
+// Paced is the status of the reply to a Start that had to wait its turn. The body is the Grant.
+const Paced byte = 18
 
 // The bounds of budgets.
 const (
@@ -102,7 +107,7 @@ func ParseStart(b []byte) (Start, error) {
 }
 
 // Free is the body of the reply to a Start, if nothing is in the way of any start of its budget: until the client hears
-// that it is Limited, from the same epoch on, it may start others without asking. Else there is no body.
+// that it is Limited, from the same epoch on, it may start others without asking. Else the reply is Paced.
 type Free struct {
 	Epoch uint64 // how often the budget has been limited
 	Name  string
@@ -115,6 +120,34 @@ func ParseFree(b []byte) (Free, error) {
 	d := decoder{b: b}
 	f := Free{Epoch: d.uint64(), Name: d.string()}
 	return f, d.err()
+}
+
+// A Grant says when a request was let start. A process that is scheduled late would send late, and its request fall into
+// the window of others; so a grant that is older than it is good for is given back by OpForget, and asked for again.
+type Grant struct {
+	At   time.Duration // of [Clock]
+	Good time.Duration // for how long
+}
+
+func (g Grant) Append(b []byte) []byte {
+	return appendUint64(appendUint64(b, uint64(g.At)), uint64(g.Good))
+}
+
+// ParseGrant reads a Grant.
+func ParseGrant(b []byte) (Grant, error) {
+	d := decoder{b: b}
+	g := Grant{At: d.duration(), Good: d.duration()}
+	return g, d.err()
+}
+
+// Clock is a time that all processes of the machine agree on and nobody can set. In a container with a time namespace of
+// its own it may be off by any constant.
+func Clock() time.Duration {
+	var t unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_MONOTONIC, &t) != nil {
+		return 0
+	}
+	return time.Duration(t.Nano())
 }
 
 // Settle says what a request took for which a Start reserved tokens.

@@ -9,7 +9,7 @@ import (
 // Version is the version of this protocol. After hellos of different versions one operation is left, [OpStop], whose
 // code, empty body and reply stay the same in all versions, as the frames around them do: so a newer client can have an
 // older keeper replaced.
-const Version = 1
+const Version = 2
 
 // Key names a cached value.
 type Key = [32]byte
