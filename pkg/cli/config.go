@@ -2,8 +2,10 @@ package cli
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"path/filepath"
+	"slices"
 
 	"github.com/peterbourgon/ff/v3"
 )
@@ -25,10 +27,18 @@ func (f *Flags) Environment(getenv func(string) string, fallback map[string]stri
 }
 
 // File sets shared flags that nothing has set yet from a configuration file:
-// one "flag value" a line, # begins a comment. A file that does not exist is
-// an empty one.
-func (f *Flags) File(path string) error {
-	err := ff.Parse(&f.Shared, nil, ff.WithConfigFile(path), ff.WithConfigFileParser(ff.PlainParser))
+// one "flag value" a line, # begins a comment. Those of the names of others are
+// passed over. A file that does not exist is an empty one.
+func (f *Flags) File(path string, others ...string) error {
+	parser := func(r io.Reader, set func(name, value string) error) error {
+		return ff.PlainParser(r, func(name, value string) error {
+			if slices.Contains(others, name) {
+				return nil
+			}
+			return set(name, value)
+		})
+	}
+	err := ff.Parse(&f.Shared, nil, ff.WithConfigFile(path), ff.WithConfigFileParser(parser))
 	switch {
 	case err == nil, errors.Is(err, fs.ErrNotExist):
 		return nil

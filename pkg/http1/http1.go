@@ -23,6 +23,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -55,7 +56,7 @@ type Options struct {
 // Post at once, and keeps them. It is safe for concurrent use.
 type Client struct {
 	o    Options
-	head []byte // to the name of the last field, which is the length
+	head atomic.Pointer[[]byte] // to the name of the last field, which is the length
 
 	mu    sync.Mutex
 	idle  []*conn // the last used is the last
@@ -66,13 +67,19 @@ type Client struct {
 // New makes a Client; it opens no connection.
 func New(o Options) *Client {
 	c := &Client{o: o, all: map[*conn]struct{}{}}
-	var head bytes.Buffer
-	fmt.Fprintf(&head, "POST %s HTTP/1.1\r\nHost: %s\r\n", o.Path, o.Host)
-	o.Header.Write(&head) // which takes no line break into a value
-	head.WriteString("Content-Length: ")
-	c.head = head.Bytes()
+	c.SetHeader(o.Header)
 	context.AfterFunc(o.Lifetime, c.end)
 	return c
+}
+
+// SetHeader has the posts that begin from now on go out with another header.
+func (c *Client) SetHeader(h http.Header) {
+	var head bytes.Buffer
+	fmt.Fprintf(&head, "POST %s HTTP/1.1\r\nHost: %s\r\n", c.o.Path, c.o.Host)
+	h.Write(&head) // which takes no line break into a value
+	head.WriteString("Content-Length: ")
+	b := head.Bytes()
+	c.head.Store(&b)
 }
 
 // An Answer is what a server said.
@@ -90,7 +97,7 @@ func (c *Client) Post(body []byte, deadline time.Time, maxAnswer int64) (*Answer
 	if err != nil {
 		return nil, err
 	}
-	a, keep, err := conn.exchange(c.head, body, deadline, maxAnswer)
+	a, keep, err := conn.exchange(*c.head.Load(), body, deadline, maxAnswer)
 	c.put(conn, keep && err == nil)
 	return a, err
 }

@@ -21,6 +21,11 @@ type Call struct {
 	Length       int64     // of Body
 }
 
+// A Sender makes one attempt at a call, as [Client.Send] does.
+type Sender interface {
+	Send(context.Context, Call) (*http.Response, error)
+}
+
 var errIdle = errors.New("nothing was sent or received")
 
 // Send makes one attempt at a call, with the credential and the rules of
@@ -71,7 +76,7 @@ func (w *watched) roundTrip(call Call) (*http.Response, error) {
 		return nil, err
 	}
 	r.ContentLength = call.Length
-	r.Header = maps.Clone(w.client.header)
+	r.Header = maps.Clone(*w.client.header.Load())
 	r.Header["Content-Type"] = []string{call.ContentType}
 	if call.Body == nil {
 		delete(r.Header, "Content-Type")
@@ -124,7 +129,7 @@ func (r reading) Read(p []byte) (int, error) {
 // ReadAnswer reads an answer that came another way, in a file of a batch, by
 // the rules of Complete.
 func (c *Client) ReadAnswer(status int, body []byte) (*llm.Response, error) {
-	return c.whole(status, nil, body, nil)
+	return c.whole(c.format, status, nil, body, nil)
 }
 
 // ReadError reads an error object that came without a status.

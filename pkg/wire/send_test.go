@@ -41,7 +41,7 @@ func TestSend(t *testing.T) {
 		got.Header.Get("Content-Type") != "text/plain" || got.Header.Get("Authorization") != "Bearer "+testKey {
 		t.Errorf("%+v", got)
 	}
-	if c.header.Get("Content-Type") != "application/json" {
+	if c.header.Load().Get("Content-Type") != "application/json" {
 		t.Error("the shared header was changed")
 	}
 	if answer, err = c.Send(t.Context(), Call{Method: "GET", Path: "/batches"}); err != nil {

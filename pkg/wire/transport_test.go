@@ -288,7 +288,7 @@ func TestHeaderIsSharedAndUnchanged(t *testing.T) {
 	c := newClient(t, s.URL(), func(o *Options) {
 		o.Organization, o.Project, o.UserAgent = "org-1", "proj-1", "gptpipe/test"
 	})
-	before := c.header.Clone()
+	before := c.header.Load().Clone()
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {
@@ -298,8 +298,8 @@ func TestHeaderIsSharedAndUnchanged(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if !reflect.DeepEqual(c.header, before) {
-		t.Errorf("before %v\nafter %v", before, c.header)
+	if !reflect.DeepEqual(*c.header.Load(), before) {
+		t.Errorf("before %v\nafter %v", before, *c.header.Load())
 	}
 	for _, q := range s.Requests() {
 		for name, want := range map[string]string{

@@ -22,9 +22,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"gptpipe/pkg/http1"
@@ -41,6 +43,7 @@ type Options struct {
 	API          string // chat, responses or azure
 	Embed        bool   // embeddings are asked for, not answers
 	Key          string // empty: none is sent
+	Token        bool   // the key is an access token of OAuth 2.0
 	Organization string // OpenAI-Organization, or empty
 	Project      string // OpenAI-Project, or empty
 	UserAgent    string
@@ -57,7 +60,8 @@ type Client struct {
 	format    format
 	root      string
 	url       string
-	header    http.Header // shared by all requests, so that the key has one copy
+	azure     bool
+	header    atomic.Pointer[http.Header] // shared by all requests, so that the key has one copy
 	transport *http.Transport
 	plain     *http1.Client // nil: the endpoint is not one for it
 	timeout   time.Duration
@@ -79,28 +83,43 @@ func NewClient(o Options) *Client {
 		timeout:   o.Timeout,
 		lifetime:  o.Lifetime,
 		maxAnswer: maxAnswer,
+		azure:     o.API == "azure",
 	}
-	c.header = http.Header{
+	header := http.Header{
 		"Content-Type": {"application/json"},
 		"User-Agent":   {o.UserAgent},
 	}
-	switch {
-	case o.Key == "":
-	case o.API == "azure":
-		c.header["Api-Key"] = []string{o.Key}
-	default:
-		c.header["Authorization"] = []string{"Bearer " + o.Key}
-	}
 	if o.Organization != "" {
-		c.header["Openai-Organization"] = []string{o.Organization}
+		header["Openai-Organization"] = []string{o.Organization}
 	}
 	if o.Project != "" {
-		c.header["Openai-Project"] = []string{o.Project}
+		header["Openai-Project"] = []string{o.Project}
 	}
+	c.header.Store(&header)
 	if o.Endpoint.direct() {
 		c.plain = c.newPlain(o)
 	}
+	c.SetKey(o.Key, o.Token)
 	return c
+}
+
+// SetKey has the attempts that begin from now on show another key, or access
+// token; empty: none.
+func (c *Client) SetKey(key string, token bool) {
+	header := maps.Clone(*c.header.Load())
+	delete(header, "Api-Key")
+	delete(header, "Authorization")
+	switch {
+	case key == "":
+	case c.azure && !token:
+		header["Api-Key"] = []string{key}
+	default:
+		header["Authorization"] = []string{"Bearer " + key}
+	}
+	c.header.Store(&header)
+	if c.plain != nil {
+		c.plain.SetHeader(header)
+	}
 }
 
 func (c *Client) newPlain(o Options) *http1.Client {
@@ -114,7 +133,7 @@ func (c *Client) newPlain(o Options) *http1.Client {
 		Dial:     func(ctx context.Context) (net.Conn, error) { return c.transport.DialContext(ctx, "tcp", addr) },
 		Host:     u.Host,
 		Path:     u.RequestURI(),
-		Header:   c.header,
+		Header:   *c.header.Load(),
 		Lifetime: o.Lifetime,
 	})
 }
@@ -129,7 +148,7 @@ func (c *Client) Complete(ctx context.Context, req *llm.Request) (*llm.Response,
 	emitted := false
 	var resp *llm.Response
 	var err error
-	if c.plain != nil && req.OnDelta == nil && len(req.Body) <= http1.MaxBody {
+	if c.plain != nil && req.OnDelta == nil && req.Path == "" && len(req.Body) <= http1.MaxBody {
 		resp, err = c.post(req.Body, begin.Add(c.timeout))
 	} else {
 		one := *req
@@ -163,11 +182,11 @@ func (c *Client) post(body []byte, deadline time.Time) (*llm.Response, error) {
 	if a == nil {
 		return nil, err
 	}
-	return c.whole(a.Status, a.Header, a.Body, err)
+	return c.whole(c.format, a.Status, a.Header, a.Body, err)
 }
 
 // whole reads an answer that is no stream; err is why its body broke off.
-func (c *Client) whole(status int, header http.Header, body []byte, err error) (*llm.Response, error) {
+func (c *Client) whole(f format, status int, header http.Header, body []byte, err error) (*llm.Response, error) {
 	body = bytes.TrimPrefix(body, []byte("\ufeff"))
 	switch {
 	case status/100 != 2: // which says more than a body that breaks off
@@ -177,7 +196,7 @@ func (c *Client) whole(status int, header http.Header, body []byte, err error) (
 	case err != nil:
 		return nil, err
 	}
-	resp, err := c.format.read(body)
+	resp, err := f.read(body)
 	if err == nil {
 		headers(resp, header)
 	}
@@ -199,15 +218,18 @@ func tooLarge(status int, limit int64) error {
 func (c *Client) roundTrip(req *llm.Request) (*llm.Response, error) {
 	ctx, cancel := context.WithTimeout(c.lifetime, c.timeout)
 	defer cancel()
-	body := req.Body
-	if req.OnDelta != nil {
-		body = c.format.streaming(body)
+	f, body, to := c.format, req.Body, c.url
+	if req.Path != "" {
+		f, to = entire(req.Path), c.root+req.Path
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(body))
+	if req.OnDelta != nil {
+		body = f.streaming(body)
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
-	r.Header = c.header
+	r.Header = *c.header.Load()
 	// The transport itself, not http.Client: it follows no redirect.
 	answer, err := c.transport.RoundTrip(r)
 	if err != nil {
@@ -216,24 +238,24 @@ func (c *Client) roundTrip(req *llm.Request) (*llm.Response, error) {
 	defer answer.Body.Close()
 	answer.Body = http.MaxBytesReader(nil, answer.Body, c.maxAnswer)
 
-	resp, err := c.read(answer, req.OnDelta)
+	resp, err := c.read(f, answer, req.OnDelta)
 	if errors.As(err, new(*http.MaxBytesError)) {
 		return nil, tooLarge(answer.StatusCode, c.maxAnswer)
 	}
 	return resp, err
 }
 
-func (c *Client) read(answer *http.Response, onDelta func(string)) (*llm.Response, error) {
+func (c *Client) read(f format, answer *http.Response, onDelta func(string)) (*llm.Response, error) {
 	in := bufio.NewReader(answer.Body)
 	if answer.StatusCode/100 == 2 && onDelta != nil && !beginsObject(in) {
-		resp, err := c.format.readStream(in, onDelta)
+		resp, err := f.readStream(in, onDelta)
 		if err == nil {
 			headers(resp, answer.Header)
 		}
 		return resp, err
 	}
 	body, err := io.ReadAll(in)
-	resp, err := c.whole(answer.StatusCode, answer.Header, body, err)
+	resp, err := c.whole(f, answer.StatusCode, answer.Header, body, err)
 	if err == nil && onDelta != nil {
 		onDelta(resp.Text) // a server that does not stream
 	}

@@ -156,7 +156,7 @@ func (s *Server) createBatch(body []byte) *answer {
 		return notJSON().answer()
 	case in.CompletionWindow != "24h":
 		return invalid("completion_window", "invalid_value", "Invalid value: '%s'. Value must be '24h'.", in.CompletionWindow).answer()
-	case in.Endpoint != "/v1/chat/completions" && in.Endpoint != "/v1/responses":
+	case !slices.Contains([]string{"/v1/chat/completions", "/v1/responses", "/v1/embeddings"}, in.Endpoint):
 		return invalid("endpoint", "invalid_value", "Invalid value: '%s'.", in.Endpoint).answer()
 	case st.files[in.InputFileID] == nil:
 		return invalid("file_id", "", "Cannot find file %s, or project proj_standin does not have access to it.", in.InputFileID).answer()
@@ -330,7 +330,10 @@ func (s *Server) lineAnswer(b *storedBatch, i int, l batchLine, status string) *
 		return e.answer()
 	}
 	parse, build := parseChat, chatAnswer
-	if b.Endpoint == "/v1/responses" {
+	switch b.Endpoint {
+	case "/v1/embeddings":
+		return embeddings(l.Body)
+	case "/v1/responses":
 		parse, build = parseResponses, responsesAnswer
 	}
 	ask, e := parse(l.Body)

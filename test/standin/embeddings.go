@@ -51,6 +51,8 @@ func embeddings(body []byte) *answer {
 	switch {
 	case in.Model == "":
 		return invalid("", "", "you must provide a model parameter").answer()
+	case in.Dimensions < 0:
+		return invalid("dimensions", "", "Invalid value for 'dimensions': must be greater than 0.").answer()
 	case len(texts) == 0 || len(texts) > mostInputs:
 		return invalid("input", "", "Invalid 'input': an array of 1 to %d texts is expected.", mostInputs).answer()
 	}

@@ -90,7 +90,8 @@ func (s *Server) answer(r *http.Request, q *Request, body []byte, fault Fault) *
 }
 
 func (s *Server) checkKey(r *http.Request) *apiError {
-	if s.cfg.Key == "" {
+	key := *s.key.Load()
+	if key == "" {
 		return nil
 	}
 	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
@@ -100,7 +101,7 @@ func (s *Server) checkKey(r *http.Request) *apiError {
 	switch {
 	case token == "":
 		return missingKey()
-	case token != s.cfg.Key:
+	case token != key:
 		return wrongKey(token)
 	}
 	return nil

@@ -21,7 +21,7 @@ type Config struct {
 	Addr    string                     // TCP address to listen on, "127.0.0.1:0" if empty
 	Socket  string                     // path of a unix socket to listen on instead
 	TLS     bool                       // HTTPS with HTTP/2; see [Server.CAFile]
-	Key     string                     // key to insist on; empty: none is needed
+	Key     string                     // key to insist on; empty: none is needed; see [Server.SetKey]
 	Models  []string                   // models that exist; empty: all
 	Reply   func(prompt string) string // what the model says to the last user message; nil: [Reply]
 	Faults  Faults                     // what goes wrong; nil: nothing
@@ -35,6 +35,7 @@ type Config struct {
 // Server is a running stand-in. It is an [http.Handler] too, for those who bring their own listener.
 type Server struct {
 	cfg     Config
+	key     atomic.Pointer[string]
 	limiter *rate.Limiter // nil without Config.RPS
 	log     log
 	storage storage
@@ -60,12 +61,16 @@ func New(cfg Config) *Server {
 		cfg.HangFor = time.Minute
 	}
 	s := &Server{cfg: cfg, log: log{done: cfg.Done}}
+	s.SetKey(cfg.Key)
 	if cfg.RPS > 0 {
 		s.limiter = newLimiter(cfg.RPS)
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }
+
+// SetKey has the server insist on another key from now on.
+func (s *Server) SetKey(key string) { s.key.Store(&key) }
 
 // Start makes a stand-in that listens. Close must be called.
 func Start(cfg Config) (*Server, error) {

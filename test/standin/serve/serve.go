@@ -19,6 +19,7 @@ type options struct {
 	addr, faults, readyFile, logFile string
 	latency, lifetime                time.Duration
 	rps                              float64
+	batchPolls                       int
 	untilStdinCloses                 bool
 }
 
@@ -33,6 +34,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.StringVar(&o.readyFile, "ready-file", "", "`file` that appears, with the base URL in it, once requests are taken")
 	f.StringVar(&o.logFile, "log", "", "`file` for the requests, JSON Lines, each written before its answer has ended")
 	f.Float64Var(&o.rps, "rps", 0, "answer 429 to more requests a second than this")
+	f.IntVar(&o.batchPolls, "batch-polls", 0, "how often the state of a batch is asked for until it ends; 3 if 0")
 	f.BoolVar(&o.untilStdinCloses, "until-stdin-closes", false, "end when stdin does, and so with the parent process")
 	err := f.Parse(args)
 	if err == nil && f.NArg() > 0 {
@@ -65,6 +67,7 @@ func serve(ctx context.Context, o options, stdin io.Reader, stderr io.Writer) (e
 	if cfg.Faults, err = standin.ParseFaults(o.faults); err != nil {
 		return err
 	}
+	cfg.Batches = func(standin.BatchCall) standin.Fate { return standin.Fate{Polls: o.batchPolls} }
 	if o.logFile != "" {
 		f, err := os.OpenFile(o.logFile, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 		if err != nil {
