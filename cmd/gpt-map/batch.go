@@ -10,39 +10,66 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 
 	"gptpipe/pkg/batch"
 	"gptpipe/pkg/cli"
+	"gptpipe/pkg/client"
+	"gptpipe/pkg/cost"
+	"gptpipe/pkg/llm"
 	"gptpipe/pkg/record"
 )
+
+// howNotWhat are flags that a command may change to go on with the same batches.
+var howNotWhat = []string{"max-cost", "halt", "allow-failed", "progress", "quiet", "log-level", "retries", "timeout", "max-wait"}
 
 // resubmits is how often a request that expired is put into a further batch.
 const resubmits = 2
 
+// A batchRun is what a run of the Batch API has beside the mapper.
+type batchRun struct {
+	*mapper
+	kept    *client.Kept
+	counter *cost.Counter
+
+	reserved cost.Nano    // the most that what is submitted may cost
+	passed   atomic.Int64 // records that nothing is submitted for
+}
+
 // runBatch has the records answered by the provider's Batch API.
 func (m *mapper) runBatch() error {
-	dir, err := m.batchDir()
-	if err != nil {
+	var err error
+	if m.batches, err = m.batchDir(); err != nil {
 		return err
 	}
+	b := &batchRun{mapper: m, kept: m.client.Kept(), counter: cost.NewCounter(m.client.Model())}
 	job := m.client.BatchJob()
-	job.Dir = dir
+	job.Dir = m.batches
 	job.Resubmit = resubmits
-	job.Requests = m.batchRequests()
-	job.Emit = m.batchResult
-	job.Report = m.batchReport()
+	job.Requests = b.requests()
+	job.Took = b.took
+	job.Emit = b.result
+	job.Report = b.report()
 	job.Warn = func(err error) { m.sys.Log.Warnf("%v", err) }
+	if m.o.maxCost.Nano != 0 {
+		job.Reserve = b.reserve
+	}
 	err = batch.Run(m.drain.Soft, job)
-	if err == nil {
-		if err = m.Flush(); err == nil && m.output.path == "" {
-			err = batch.Remove(dir) // with -o, once the file is in its place
-		}
+	switch {
+	case errors.Is(err, batch.ErrInUse):
+		err = cli.WithHint(cli.Usagef("--batch: %w", err), "another job of the same kind needs an output file of its own, with -o")
+	case errors.Is(err, batch.ErrForeign):
+		err = cli.WithHint(cli.Usagef("--batch: %s: %w", m.batches, err), "collect them from there, or remove the folder")
+	}
+	if flushed := m.Flush(); err == nil {
+		err = flushed
 	}
 	return err
 }
 
 // batchDir is the folder of the job, the same when the same command is given
-// again: beside the output file, or else in the cache.
+// again: beside the output file, or else among the state of the user's
+// programs, by the place, what is asked, and the input, if that is a file.
 func (m *mapper) batchDir() (string, error) {
 	if m.output.path != "" {
 		return m.output.batches(), nil
@@ -52,16 +79,34 @@ func (m *mapper) batchDir() (string, error) {
 	if state == "" || err != nil {
 		return "", cli.WithHint(cli.Usagef("--batch: there is no place to note what is submitted"), "name an output file with -o")
 	}
-	sum := sha256.Sum256([]byte(here + "\x00" + strings.Join(m.sys.Args, "\x00")))
+	names := append([]string{here, m.source.in.StdinPath(), m.client.BatchJob().Endpoint}, m.asked...)
+	sum := sha256.Sum256([]byte(strings.Join(names, "\x00")))
 	return filepath.Join(state, "batches", fmt.Sprintf("%x", sum[:8])), nil
 }
 
-// batchRequests are the questions of the records, and with each what its result
-// is made of.
-func (m *mapper) batchRequests() iter.Seq2[batch.Request, error] {
+// forgetBatches removes what is noted of batches, once all that is worth
+// keeping is in the output, or the journal.
+func (m *mapper) forgetBatches() error {
+	dir := m.batches
+	if m.output.path != "" { // of a live run, too, that has gone on from them
+		dir = m.output.batches()
+	}
+	if dir == "" {
+		return nil
+	}
+	err := batch.Remove(dir)
+	if underWay, _ := batch.UnderWay(dir); underWay {
+		m.sys.Log.Warnf("the input had no need of some batches, which are under way: they stay noted in %s", dir)
+	}
+	return err
+}
+
+// requests are the questions of the records that have no answer yet, and with
+// each record what its result is made of.
+func (b *batchRun) requests() iter.Seq2[batch.Request, error] {
 	return func(yield func(batch.Request, error) bool) {
 		for {
-			it, err := m.source.next()
+			it, err := b.source.next()
 			if errors.Is(err, io.EOF) {
 				return
 			}
@@ -69,10 +114,13 @@ func (m *mapper) batchRequests() iter.Seq2[batch.Request, error] {
 				yield(batch.Request{}, err)
 				return
 			}
-			req, before, err := m.question(it)
-			out := batch.Request{Model: m.client.Model(), Data: packed(before)}
+			b.done.Add(1)
+			req, r, err := b.ask(it)
+			out := batch.Request{Model: b.client.Model(), Data: packed(r)}
 			if req != nil {
 				out.Body = req.Body
+			} else {
+				b.passed.Add(1)
 			}
 			if !yield(out, err) || err != nil {
 				return
@@ -81,21 +129,61 @@ func (m *mapper) batchRequests() iter.Seq2[batch.Request, error] {
 	}
 }
 
-// batchResult writes what became of a record.
-func (m *mapper) batchResult(b batch.Result) error {
-	r, err := unpacked(b.Data)
+// ask makes the request for a record, or says what comes of it without one.
+func (b *batchRun) ask(it item) (*llm.Request, result, error) {
+	req, r, err := b.question(it)
+	if err != nil {
+		return nil, r, err
+	}
+	if req == nil {
+		if r.why != nil {
+			b.judge(true)
+		}
+		return nil, r, nil
+	}
+	if b.o.maxCost.Nano != 0 {
+		if _, _, why := b.worst(req.Body); why != "" {
+			b.judge(true)
+			e := &llm.Error{Type: llm.InvalidRequest, Message: "its cost has no known bound: " + why}
+			return nil, b.failure(r.record, e, nil), nil
+		}
+	}
+	resp, err := b.kept.Find(b.drain.Soft, req)
+	if errors.Is(err, client.ErrNotKept) {
+		return req, r, nil
+	}
+	r, err = b.answered(r.record, resp, err)
+	return nil, r, err
+}
+
+// took keeps an answer, and counts what it cost and whether it is one.
+func (b *batchRun) took(o batch.Outcome) error {
+	b.settle(o)
+	if !o.Again {
+		b.judge(o.Err != nil)
+	}
+	if o.Response == nil {
+		return nil
+	}
+	req := &llm.Request{Model: o.Model, Body: o.Body, Sample: b.client.Sample(), Again: b.o.retryFailed}
+	return b.kept.Keep(b.drain.Soft, req, o.Response)
+}
+
+// result writes what became of a record.
+func (b *batchRun) result(got batch.Result) error {
+	r, err := unpacked(got.Data)
 	switch {
 	case err != nil:
 		return err
-	case !b.Asked:
-	case b.Err != nil && b.Err.Final():
-		return b.Err
-	case b.Err != nil:
-		r = m.failure(r.record, b.Err, b.Response)
+	case !got.Asked:
+	case got.Err != nil && got.Err.Final():
+		return got.Err
+	case got.Err != nil:
+		r = b.failure(r.record, got.Err, got.Response)
 	default:
-		r = m.succeed(r.record, b.Response)
+		r = b.succeed(r.record, got.Response)
 	}
-	return m.Write(r)
+	return b.Write(r)
 }
 
 // packed is a result as bytes: its line, whether it failed and why, and the
@@ -141,22 +229,20 @@ func unpacked(data []byte) (r result, err error) {
 	return r, nil
 }
 
-// batchReport tells of each batch when its state changes; a batch may take a
-// day.
-func (m *mapper) batchReport() func(batch.Progress) {
+// report tells of each batch when its state changes; a batch may take a day.
+func (b *batchRun) report() func(batch.Progress) {
 	states := map[string]string{}
 	return func(p batch.Progress) {
-		m.done.Store(int64(p.Completed + p.Failed))
-		m.errors.Store(int64(p.Failed))
-		if m.progress != nil {
-			m.progress.total.Store(int64(p.Requests))
+		_ = b.Flush() // a failure ends the run
+		if b.progress != nil {
+			b.progress.batch.Store(&batchProgress{p, b.passed.Load()})
 		}
 		for _, s := range p.Batches {
 			if s.ID == "" || states[s.ID] == s.State {
 				continue
 			}
 			states[s.ID] = s.State
-			m.sys.Log.Infof("%s: %s, %d of %d done", s.ID, strings.ReplaceAll(s.State, "_", " "), s.Completed+s.Failed, s.Requests)
+			b.sys.Log.Infof("%s: %s, %d of %d done", s.ID, strings.ReplaceAll(s.State, "_", " "), s.Completed+s.Failed, s.Requests)
 		}
 	}
 }

@@ -3,37 +3,34 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net/http"
+	"strings"
 
 	"gptpipe/pkg/batch"
 	"gptpipe/pkg/cli"
 	"gptpipe/pkg/llm"
 	"gptpipe/pkg/record"
+	"gptpipe/pkg/wire"
 )
 
-// checkFormat refuses what makes no sense with the lines of the Batch API, which
-// say themselves what is asked.
-func (o *options) checkFormat() error {
+// notForLines are the flags that make no sense with the lines of the Batch API,
+// which say themselves what is asked. In the configuration they are meant for
+// other runs.
+var notForLines = []string{
+	"prompt", "in", "out", "raw-input", "meta", "retry-failed", "embed", "batch", "dry-run", "max-cost", "prices",
+	"model", "system", "temperature", "max-tokens", "seed", "option", "json", "schema",
+}
+
+// checkFormat judges the flags of the command line with --format batch.
+func (o *options) checkFormat(flags *cli.Flags) error {
 	if o.format.Value != "batch" {
 		return nil
 	}
-	for _, f := range []struct {
-		given bool
-		flag  string
-	}{
-		{o.prompt != "", "--prompt"},
-		{o.in != "", "--in"},
-		{o.out != "response", "--out"},
-		{o.raw, "--raw-input"},
-		{o.meta, "--meta"},
-		{o.retryFailed, "--retry-failed"},
-		{o.embed, "--embed"},
-		{o.batch, "--batch"},
-		{o.maxCost.Nano != 0, "--max-cost"}, // each line names a model of its own
-		{o.dryRun, "--dry-run"},
-	} {
-		if f.given {
-			return cli.Usagef("--format batch does not go with %s", f.flag)
+	for _, name := range notForLines {
+		if flags.Given(name) {
+			return cli.WithHint(cli.Usagef("--format batch does not go with --%s", name), "each line says itself what is asked")
 		}
 	}
 	return nil
@@ -42,55 +39,61 @@ func (o *options) checkFormat() error {
 // lineQuestion makes the request that a line of the Batch API asks for, or the
 // line that answers it unasked.
 func (m *mapper) lineQuestion(it item) (*llm.Request, result, error) {
-	unasked := func(id string, err error) (*llm.Request, result, error) {
-		r, lineErr := m.lineFailed(it.record.Line, id, &llm.Error{Type: llm.InvalidRequest, Message: err.Error()})
-		return nil, r, lineErr
-	}
+	line := it.record.Line
 	if it.bad != nil {
-		return unasked("", it.bad)
+		r, err := m.lineFailed(line, "", &llm.Error{Type: "bad_input", Message: errors.Unwrap(it.bad).Error()})
+		return nil, r, err
 	}
 	in, err := batch.ParseInput(it.record.Bytes())
-	if err != nil {
-		return unasked("", err)
+	var req *llm.Request
+	if err == nil {
+		req, err = lineRequest(in)
 	}
+	if err != nil {
+		r, err := m.lineFailed(line, in.CustomID, &llm.Error{Type: llm.InvalidRequest, Message: err.Error()})
+		return nil, r, err
+	}
+	req.Sample = m.client.Sample()
+	return req, result{record: it.record}, nil
+}
+
+func lineRequest(in batch.Input) (*llm.Request, error) {
+	path := strings.TrimPrefix(in.URL, "/v1") // which is in the base URL
 	var body struct {
 		Model  string `json:"model"`
 		Stream bool   `json:"stream"`
 	}
-	if err := json.Unmarshal(in.Body, &body); err != nil {
-		return unasked(in.CustomID, err)
-	}
-	if in.Method != "POST" {
-		return unasked(in.CustomID, fmt.Errorf("its method is %s and not POST", in.Method))
-	}
-	if want := m.client.BatchURL(); in.URL != want {
-		return unasked(in.CustomID, fmt.Errorf("its url is %s and not %s; see --api", in.URL, want))
-	}
-	if body.Stream {
-		return unasked(in.CustomID, fmt.Errorf("an answer that streams cannot be a line"))
+	err := json.Unmarshal(in.Body, &body)
+	switch {
+	case in.Method != http.MethodPost:
+		return nil, fmt.Errorf("method is %s and not POST", in.Method)
+	case !wire.Takes(path):
+		return nil, fmt.Errorf("url %s is none that can be asked here", in.URL)
+	case err != nil:
+		return nil, err
+	case body.Stream:
+		return nil, errors.New("an answer that streams cannot be a line")
 	}
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, in.Body); err != nil {
-		return unasked(in.CustomID, err)
+		return nil, err
 	}
-	return &llm.Request{Model: body.Model, Body: compact.Bytes()}, result{record: it.record}, nil
+	return &llm.Request{Model: body.Model, Body: compact.Bytes(), Path: path}, nil
 }
 
-// lineAnswered is the line for an answer, be it one that cannot be used, or for
-// a question that failed for good.
+// lineAnswered is the line for a question that was answered, or failed for good.
 func (m *mapper) lineAnswered(r record.Record, resp *llm.Response, e *llm.Error) (result, error) {
 	in, err := batch.ParseInput(r.Bytes())
 	if err != nil {
 		return result{}, err
 	}
-	if resp == nil {
+	if e != nil {
 		return m.lineFailed(r.Line, in.CustomID, e)
 	}
-	out, err := record.Parse(batch.AppendOutput(nil, batch.Answered(in, resp, nil)))
+	out, err := record.Parse(batch.AppendOutput(nil, batch.Output{
+		CustomID: in.CustomID, Status: http.StatusOK, RequestID: resp.RequestID, Body: resp.Body,
+	}))
 	out.Line = r.Line
-	if e != nil {
-		return result{record: out, failed: true, why: fmt.Errorf("line %d: %w", r.Line, e)}, err
-	}
 	return result{record: out}, err
 }
 
@@ -98,7 +101,14 @@ func (m *mapper) lineAnswered(r record.Record, resp *llm.Response, e *llm.Error)
 func (m *mapper) lineFailed(line int, id string, e *llm.Error) (result, error) {
 	told := *e
 	told.Code, told.Message = m.sys.Redact.String(e.Code), m.sys.Redact.String(e.Message)
-	out, err := record.Parse(batch.AppendOutput(nil, batch.Failed(id, &told)))
+	why := fmt.Errorf("line %d: %w", line, &told)
+	failed := batch.Failed(id, &told)
+	if id == "" {
+		told.Message = fmt.Sprintf("line %d: %s", line, told.Message)
+		failed = batch.Failed("", &told)
+		failed.Line = line
+	}
+	out, err := record.Parse(batch.AppendOutput(nil, failed))
 	out.Line = line
-	return result{record: out, failed: true, why: fmt.Errorf("line %d: %w", line, &told)}, err
+	return result{record: out, failed: true, why: why}, err
 }

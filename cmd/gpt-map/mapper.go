@@ -32,35 +32,44 @@ type mapper struct {
 
 	money    *till
 	progress *progress // nil: none is shown
+	asked    []string  // the flags that say what is asked, and the operands
+	batches  string    // the folder of --batch
 
-	written, failed int // touched by the writing goroutine alone
-	inFlight        atomic.Int64
-	done, errors    atomic.Int64 // the same two, for the progress line
-	cached          atomic.Int64
-	ended, wrong    atomic.Int64 // records that are through, and those of them that failed here
+	written, failed, paid int // touched by the writing goroutine alone
+	inFlight              atomic.Int64
+	done, errors          atomic.Int64 // the same two, for the progress line
+	cached                atomic.Int64
+	ended, wrong          atomic.Int64 // what --halt judges: records of which this run has found out what comes of them, and those that failed
 }
 
-// A result is a record to write, and whether it failed here, and why.
+// A result is a record to write, whether it carries an error, and why if it failed here.
 type result struct {
 	record record.Record
 	failed bool
 	why    error
+	old    bool // it was stored, or passes unasked
+	paid   bool // it failed with an answer, which is stored
 }
 
-// work answers one record, and ends the run if too many have failed.
+// work answers one record, and ends the run if too many have failed: in this run, for what failed in an earlier one
+// would end each further one at the same place.
 func (m *mapper) work(ctx context.Context, it item) (result, error) {
 	r, err := m.answer(ctx, it)
-	if err != nil {
-		return r, err
+	if err == nil && !r.old {
+		m.judge(r.why != nil)
 	}
+	return r, err
+}
+
+// judge counts a record for --halt, and ends the run if too many have failed.
+func (m *mapper) judge(failed bool) {
 	wrong := m.wrong.Load()
-	if r.why != nil {
+	if failed {
 		wrong = m.wrong.Add(1)
 	}
 	if ended := m.ended.Add(1); m.o.halt.reached(wrong, ended) {
 		m.end(cli.Failf(cli.StatusStopped, "--halt %s: %d of %d records have failed", m.o.halt.given, wrong, ended))
 	}
-	return r, nil
 }
 
 // question makes the request for a record, or says what comes of it unasked. An
@@ -94,7 +103,11 @@ func (m *mapper) question(it item) (*llm.Request, result, error) {
 		return unasked(m.fail(r, record.Error{Type: "template", Message: err.Error()}))
 	}
 	req, err := m.client.Request(llm.Message{Role: "user", Content: question})
-	return req, result{record: r}, err
+	if err != nil {
+		return nil, result{}, err
+	}
+	req.Again = m.o.retryFailed
+	return req, result{record: r}, nil
 }
 
 // answer answers one record. An error ends the run: the record has not been
@@ -105,13 +118,19 @@ func (m *mapper) answer(ctx context.Context, it item) (result, error) {
 		return result{}, m.end(err)
 	}
 	if req == nil {
+		before.old = before.why == nil
 		return before, nil
 	}
-	r := before.record
 	m.inFlight.Add(1)
 	resp, err := m.client.Complete(ctx, req)
 	m.inFlight.Add(-1)
+	r, err := m.answered(before.record, resp, err)
+	r.old = resp != nil && resp.Cached
+	return r, err
+}
 
+// answered is what comes of a record of which the question ended so.
+func (m *mapper) answered(r record.Record, resp *llm.Response, err error) (result, error) {
 	var e *llm.Error
 	var wait *llm.WaitError
 	switch {
@@ -140,6 +159,7 @@ func (m *mapper) answer(ctx context.Context, it item) (result, error) {
 func (m *mapper) failure(r record.Record, e *llm.Error, resp *llm.Response) result {
 	failed := m.fail(r, record.Error{Type: string(e.Type), Code: m.sys.Redact.String(e.Code), Status: e.Status, Message: m.sys.Redact.String(e.Message)})
 	m.addMeta(&failed.record, resp)
+	failed.paid = resp != nil
 	return failed
 }
 
@@ -202,12 +222,17 @@ func (m *mapper) Write(r result) error {
 		return m.outputFailed(err)
 	}
 	m.written++
-	m.done.Add(1)
+	if !m.o.batch { // whose report counts
+		m.done.Add(1)
+	}
 	if !r.failed {
 		return nil
 	}
 	m.failed++
 	m.errors.Add(1)
+	if r.paid {
+		m.paid++
+	}
 	switch {
 	case r.why == nil:
 	case m.failed <= maxTold:

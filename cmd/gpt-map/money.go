@@ -92,8 +92,17 @@ func (t *till) limit(most cost.Nano, p llm.Params) (func(llm.Completer) llm.Comp
 	}, nil
 }
 
-// dryRun counts what would be asked, and writes the sum.
+// dryRun counts what would be asked, and writes the sum. What the journal or the cache has is not asked.
 func (m *mapper) dryRun() error {
+	j, err := openJournal(m.o.output, m.client.Refreshes())
+	if err != nil {
+		return err
+	}
+	if j != nil {
+		defer j.Close()
+		m.client.Journal(j)
+	}
+	kept := m.client.Kept()
 	t, model := m.money, m.client.Model()
 	var price *cost.Price
 	if t.known {
@@ -101,10 +110,21 @@ func (m *mapper) dryRun() error {
 	}
 	sum := cost.NewEstimate(price, t.table.Date(), expectedAnswer)
 	counter := cost.NewCounter(model)
-	count := func(_ context.Context, it item) (struct{}, error) {
-		req, _, err := m.question(it)
-		if req == nil || err != nil {
-			return struct{}{}, err // of a record that is not asked about
+	count := func(ctx context.Context, it item) (struct{}, error) {
+		req, before, err := m.question(it)
+		switch {
+		case err != nil:
+			return struct{}{}, err
+		case req == nil && before.why != nil:
+			sum.Unasked("bad")
+			return struct{}{}, nil
+		case req == nil:
+			sum.Unasked("passed")
+			return struct{}{}, nil
+		}
+		if resp, _ := kept.Find(ctx, req); resp != nil {
+			sum.Unasked("answered")
+			return struct{}{}, nil
 		}
 		in, err := counter.Count(req.Body)
 		if err == nil {
@@ -113,7 +133,7 @@ func (m *mapper) dryRun() error {
 		return struct{}{}, err
 	}
 	jobs := runtime.GOMAXPROCS(0)
-	err := ordered.Map(m.drain.Soft, ordered.Options{Jobs: jobs, Window: windowPerJob * jobs}, m.source.next, count, nowhere{})
+	err = ordered.Map(m.drain.Soft, ordered.Options{Jobs: jobs, Window: windowPerJob * jobs}, m.source.next, count, nowhere{})
 	if err != nil {
 		return err
 	}

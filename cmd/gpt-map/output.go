@@ -14,6 +14,16 @@ import (
 	"gptpipe/pkg/journal"
 )
 
+// What is kept of the disk for answers in flight, in bytes: for each as much as the longest usual ones take.
+const (
+	reservePerJob = 16 << 10
+	leastReserve  = 1 << 20
+	mostReserve   = 64 << 20
+)
+
+// maxLinks is how many symbolic links are followed, as by the kernel.
+const maxLinks = 40
+
 // An output is where the records go: stdout, or with -o a file that appears
 // whole when the job is done. Until then its name with ".partial" is the
 // journal of the answers, and what is written stands in a file beside that,
@@ -22,19 +32,15 @@ type output struct {
 	io.Writer
 	path    string // empty: stdout
 	mode    fs.FileMode
-	batch   bool // it comes from the Batch API
 	journal *journal.Journal
 	file    *os.File
 }
 
-func openOutput(sys *cli.System, path string, refresh, batch bool) (*output, error) {
-	if path == "" || path == "-" {
+func openOutput(sys *cli.System, path string, refresh, forBatch bool, inFlight int) (*output, error) {
+	if path == "-" {
 		return &output{Writer: sys.Stdout}, nil
 	}
-	o := &output{path: path, mode: 0o666 &^ umask(), batch: batch}
-	if target, err := filepath.EvalSymlinks(path); err == nil {
-		o.path = target // a link goes on leading there
-	}
+	o := &output{path: target(path), mode: 0o666 &^ umask()}
 	switch info, err := os.Stat(o.path); {
 	case err == nil && !info.Mode().IsRegular():
 		return nil, cli.WithHint(cli.Usagef("-o: %s is no regular file", path), "write there with >")
@@ -43,10 +49,16 @@ func openOutput(sys *cli.System, path string, refresh, batch bool) (*output, err
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, cli.Usagef("-o: %w", err)
 	}
-	if _, err := os.Stat(o.batches()); err == nil && !batch {
+	switch underWay, err := batch.UnderWay(o.batches()); {
+	case err != nil:
+		return nil, cli.Usagef("-o: %w", err)
+	case underWay && !forBatch:
 		return nil, cli.WithHint(cli.Usagef("-o: %s holds batches that are submitted, and paid for", o.batches()), "collect them with --batch, or remove it")
 	}
-	j, err := journal.Open(o.partial(), refresh)
+	j, err := journal.Open(o.partial(), refresh, min(max(int64(inFlight)*reservePerJob, leastReserve), mostReserve))
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return nil, fmt.Errorf("-o: %w", err)
+	}
 	if err != nil {
 		return nil, cli.Usagef("-o: %w", err)
 	}
@@ -60,13 +72,41 @@ func openOutput(sys *cli.System, path string, refresh, batch bool) (*output, err
 	return o, nil
 }
 
+// openJournal opens the journal of an output, if there is one, to look into it.
+func openJournal(path string, refresh bool) (*journal.Journal, error) {
+	o := &output{path: target(path)}
+	if _, err := os.Stat(o.partial()); path == "-" || err != nil {
+		return nil, nil
+	}
+	j, err := journal.Open(o.partial(), refresh, 0)
+	if err != nil {
+		return nil, cli.Usagef("-o: %w", err)
+	}
+	return j, nil
+}
+
+// target is where a path leads: a link goes on leading there, also to a file that is yet to be.
+func target(path string) string {
+	for range maxLinks {
+		to, err := os.Readlink(path)
+		if err != nil {
+			break
+		}
+		if !filepath.IsAbs(to) {
+			to = filepath.Dir(path) + "/" + to // not cleaned: before ".." there may be another link
+		}
+		path = to
+	}
+	return path
+}
+
 func (o *output) partial() string { return o.path + ".partial" }
 
 // batches is the folder of batches that are under way.
 func (o *output) batches() string { return o.path + ".batch" }
 
-// commit puts the file in its place. After it, the journal is not needed.
-func (o *output) commit() error {
+// commit puts the file in its place. After it, the journal is not needed, unless it is to be kept.
+func (o *output) commit(keep bool) error {
 	if o.file == nil {
 		return nil
 	}
@@ -75,13 +115,10 @@ func (o *output) commit() error {
 		err = os.Rename(o.file.Name(), o.path)
 	}
 	if err == nil {
-		err = syncDir(filepath.Dir(o.path))
+		err = journal.SyncDir(filepath.Dir(o.path))
 	}
-	if err == nil {
+	if err == nil && !keep {
 		err = o.journal.Remove()
-	}
-	if err == nil && o.batch {
-		err = batch.Remove(o.batches())
 	}
 	if err != nil {
 		return fmt.Errorf("-o: %w", err)
@@ -108,13 +145,4 @@ func umask() fs.FileMode {
 	mask := syscall.Umask(0o077) // which can only be read by setting it
 	syscall.Umask(mask)
 	return fs.FileMode(mask)
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
 }

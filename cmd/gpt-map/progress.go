@@ -20,7 +20,9 @@ const (
 
 // A progress is what the status line shows beside the mapper's own counts.
 type progress struct {
-	total  atomic.Int64 // records of the input, once they are counted, if they can be
+	begun  time.Time
+	batch  atomic.Pointer[batchProgress] // with --batch: as it was last reported
+	total  atomic.Int64                  // records of the input, once they are counted, if they can be
 	tokens atomic.Int64
 
 	done [samples]int64
@@ -38,7 +40,7 @@ func (m *mapper) showProgress(in *cli.Inputs) (stop func()) {
 		// Records on the same terminal would run through the line.
 		return func() {}
 	}
-	m.progress = new(progress)
+	m.progress = &progress{begun: time.Now()}
 	if sections, ok := in.Sections(); ok {
 		go m.progress.count(sections)
 	}
@@ -86,13 +88,14 @@ func (p *progress) rate(done int64, now time.Time) float64 {
 // status is the line: how far it is, how fast, how long it will take, and what
 // is worth knowing of the rest.
 func (m *mapper) status(now time.Time) string {
+	if m.o.batch {
+		return m.batchStatus()
+	}
 	done, total := m.done.Load(), m.progress.total.Load()
 	rate := m.progress.rate(done, now)
 	var line strings.Builder
 	if total > 0 {
-		part := min(float64(done)/float64(total), 1)
-		full := int(part * barWidth)
-		fmt.Fprintf(&line, "[%s%s] %d/%d, ", strings.Repeat("#", full), strings.Repeat(".", barWidth-full), done, total)
+		fmt.Fprintf(&line, "%s, ", bar(done, total))
 	} else {
 		fmt.Fprintf(&line, "%d done, ", done)
 	}
@@ -119,6 +122,12 @@ func (m *mapper) status(now time.Time) string {
 		fmt.Fprintf(&line, ", held to %.3g/s", pace)
 	}
 	return line.String()
+}
+
+// bar draws how much of a whole is done.
+func bar(done, total int64) string {
+	full := int(min(float64(done)/float64(total), 1) * barWidth)
+	return fmt.Sprintf("[%s%s] %d/%d", strings.Repeat("#", full), strings.Repeat(".", barWidth-full), done, total)
 }
 
 // short writes a number to three digits: 999, 12.3k, 4.56M.

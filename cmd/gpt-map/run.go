@@ -69,7 +69,7 @@ func (o *options) register(f *cli.Flags) {
 	o.progress = cli.Choice{Value: "auto", Of: []string{"auto", "always", "never"}}
 	f.Var(&o.progress, "progress", "")
 
-	f.StringVar(&o.output, "output", "", "")
+	f.StringVar(&o.output, "output", "-", "")
 	f.BoolVar(&o.allowFailed, "allow-failed", false, "")
 	f.BoolVar(&o.retryFailed, "retry-failed", false, "")
 	f.Var(&o.halt, "halt", "")
@@ -97,15 +97,13 @@ func run(ctx context.Context, sys *cli.System) error {
 	if err != nil {
 		return err
 	}
+	asked := append(flags.Typed(howNotWhat), files...)
 	p, err := o.parsePrompt()
 	if err != nil {
 		return err
 	}
-	if err := o.checkFormat(); err != nil {
+	if err := o.checkFormat(flags); err != nil {
 		return err
-	}
-	if o.batch && (o.maxCost.Nano != 0 || o.halt.given != "") {
-		return cli.WithHint(cli.Usagef("--batch goes with neither --max-cost nor --halt: what is submitted is paid for"), "--dry-run says what it may cost")
 	}
 	if len(files) == 0 && cli.IsTerminal(sys.Stdin) {
 		return cli.WithHint(cli.Usagef("no input"), "pipe records in, name a FILE, or say - to type them")
@@ -119,6 +117,10 @@ func run(ctx context.Context, sys *cli.System) error {
 		Dry:   o.dryRun,
 		Embed: o.embed,
 		Meter: func(p llm.Params) (func(llm.Completer) llm.Completer, error) {
+			if o.format.Value == "batch" { // each line names a model of its own
+				money = new(till)
+				return func(next llm.Completer) llm.Completer { return next }, nil
+			}
 			var err error
 			if money, err = openTill(o.prices, p, o.batch); err != nil {
 				return nil, err
@@ -143,11 +145,12 @@ func run(ctx context.Context, sys *cli.System) error {
 		prompt: p,
 		source: &source{in: in, raw: o.raw},
 		money:  money,
+		asked:  asked,
 	}
 	if o.dryRun {
 		return m.dryRun()
 	}
-	out, err := openOutput(sys, o.output, c.Refreshes(), o.batch)
+	out, err := openOutput(sys, o.output, c.Refreshes(), o.batch, o.inFlight())
 	if err != nil {
 		return err
 	}
@@ -168,21 +171,41 @@ func run(ctx context.Context, sys *cli.System) error {
 	stop()
 	err = m.outcome(err)
 	if err == nil || o.allowFailed && cli.StatusOf(err) == cli.StatusIncomplete {
-		if failed := out.commit(); failed != nil {
+		if failed := m.commit(); failed != nil {
 			err = failed
 		}
 	}
 	if failed := out.close(); failed != nil && err == nil {
 		err = failed
 	}
+	if err == nil || cli.StatusOf(err) == cli.StatusIncomplete {
+		if failed := m.forgetBatches(); failed != nil {
+			err = failed
+		}
+	}
 	return err
+}
+
+// commit lets the output appear. A file without records may come of a pipe whose beginning failed, so it is said, and
+// the answers that are in the journal stay there.
+func (m *mapper) commit() error {
+	out := m.output
+	if m.written > 0 || out.journal == nil {
+		return out.commit(false)
+	}
+	if out.journal.Found() == 0 {
+		m.sys.Log.Warnf("there were no records, and %s is empty", out.path)
+		return out.commit(false)
+	}
+	m.sys.Log.Warnf("there were no records, and %s is empty; the answers of earlier runs stay in %s", out.path, out.partial())
+	return out.commit(true)
 }
 
 // mapAll has the records answered one by one, many at once.
 func (m *mapper) mapAll() error {
-	jobs, window := m.o.jobs.N, windowPerJob
+	jobs, window := m.o.inFlight(), windowPerJob
 	if m.o.embed { // vectors are large, and come many at a time
-		jobs, window = min(jobs*embeddingsPerJob, mostEmbeddings), 1
+		window = 1
 	}
 	return ordered.Map(m.drain.Soft, ordered.Options{
 		Jobs:      jobs,
@@ -191,9 +214,20 @@ func (m *mapper) mapAll() error {
 	}, m.source.next, m.work, m)
 }
 
+// inFlight is how many records are asked about at once.
+func (o *options) inFlight() int {
+	if o.embed {
+		return min(o.jobs.N*embeddingsPerJob, mostEmbeddings)
+	}
+	return o.jobs.N
+}
+
 func (o *options) parsePrompt() (*prompt.Prompt, error) {
 	if o.out == "" {
 		return nil, cli.Usagef("--out is empty")
+	}
+	if o.output == "" { // as when a script's variable is
+		return nil, cli.Usagef("--output is empty")
 	}
 	text, err := cli.Text(o.prompt)
 	if err != nil {
@@ -249,5 +283,9 @@ func (m *mapper) withheld() string {
 	if m.output.journal == nil || m.o.allowFailed {
 		return ""
 	}
-	return fmt.Sprintf(", so %s is not written: run again to ask for them, or with --allow-failed", m.output.path)
+	stored := ""
+	if m.paid > 0 {
+		stored = " (for what the model cut or refused, with --retry-failed)"
+	}
+	return fmt.Sprintf(", so %s is not written: run again to ask for them%s, or with --allow-failed", m.output.path, stored)
 }

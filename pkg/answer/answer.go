@@ -68,7 +68,7 @@ func Check(next llm.Completer, wantJSON bool, schema *Schema) llm.Completer {
 		if err != nil {
 			return resp, err
 		}
-		if err := resp.Err(); err != nil || !wantJSON {
+		if err := resp.Err(); err != nil || !wantJSON || req.Path != "" { // whose body says what it is to be
 			return resp, err
 		}
 		text, err := compact(resp.Text, schema)

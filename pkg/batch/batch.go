@@ -20,9 +20,12 @@
 //     batch, Job.Resubmit times at most; a later Run asks those that are left
 //     once more. A batch that does not fit into what the
 //     account may have enqueued waits until others are done.
+//   - What is paid for is handed to the caller, with Took, before the batch
+//     counts as collected: answers of the later batches too, while those of the
+//     first are still awaited.
 //   - Memory is that of some of the longest lines. The requests, the caller's
 //     data and the index of the answers are in the folder, so it needs room for
-//     two to three times the input. Remove it once the answers are safe.
+//     two to three times the input. Remove deletes it once the answers are safe.
 //
 // The limits are those of
 // https://platform.openai.com/docs/api-reference/batch/create; that a batch has
@@ -58,9 +61,18 @@ type Result struct {
 	Err      *llm.Error // or nil; an answer that cannot be used comes with both
 }
 
+// An Outcome is what one batch made of a request, whose Data is not there.
+type Outcome struct {
+	Request
+	Response *llm.Response
+	Err      *llm.Error // as in Result
+	Reserved bool       // this Run has put it there
+	Again    bool       // it goes into a further batch
+}
+
 // A Job is what Run does.
 type Job struct {
-	Client *wire.Client
+	Client wire.Sender
 	URL    string // of each request, see URLOf
 	Dir    string // the folder of the job; made, mode 0700, if it is not there
 
@@ -80,6 +92,15 @@ type Job struct {
 	// and says whether it can be used. One that fails with Retry is asked
 	// again.
 	Read func(status int, body []byte) (*llm.Response, error)
+
+	// Reserve, if not nil, is asked before a request is put into a batch. With its
+	// error nothing more is: Run hands on what comes before, and returns the error
+	// when all of that is there.
+	Reserve func(Request) error
+
+	// Took, if not nil, is told of each request of a batch that has ended. It may
+	// be told again by the next Run, when this one dies meanwhile.
+	Took func(Outcome) error
 
 	// Emit takes the results, in the order of the requests.
 	Emit func(Result) error

@@ -13,7 +13,8 @@ import (
 	"gptpipe/pkg/wire"
 )
 
-// collect fetches the results of a batch that has ended.
+// collect fetches the results of a batch that has ended. It counts as collected
+// when the caller has been told of them.
 func (r *run) collect(ctx context.Context, p *part, o object) error {
 	err := writeFile(r.resultsOf(p), func(f *os.File) error {
 		for _, id := range []string{o.OutputFileID, o.ErrorFileID} {
@@ -29,17 +30,48 @@ func (r *run) collect(ctx context.Context, p *part, o object) error {
 	if err != nil {
 		return batchError(o.ID, err)
 	}
+	if err := r.take(p); err != nil {
+		return err
+	}
+	if err := r.tell(p); err != nil {
+		return err
+	}
 	p.Collected = true
 	for _, id := range []string{p.FileID, o.OutputFileID, o.ErrorFileID} {
 		if id != "" {
 			r.state.Leftovers = append(r.state.Leftovers, id)
 		}
 	}
-	if err := r.save(); err != nil {
-		return err
-	}
-	return r.take(p)
+	return r.save()
 }
+
+// tell tells the caller what came of the requests of a part.
+func (r *run) tell(p *part) error {
+	if r.job.Took == nil {
+		return nil
+	}
+	return r.eachRequest(p, func(_ int, s sum, line []byte) error {
+		at, err := r.index.get(s)
+		if err != nil || at.part != p.N {
+			return err
+		}
+		if at.kind == pending {
+			at.kind = missing
+		}
+		in, err := ParseInput(line)
+		if err != nil {
+			return err
+		}
+		o := Outcome{Request: Request{Model: p.Model, Body: in.Body}, Reserved: p.made, Again: r.again(p, at)}
+		if o.Response, o.Err, err = r.outcome(at); err != nil {
+			return err
+		}
+		return r.job.Took(o)
+	})
+}
+
+// again reports whether a request of a part that has ended is to be in another.
+func (r *run) again(p *part, at place) bool { return at.wanted && at.lacks() && p.Try < r.job.Resubmit }
 
 // writeLineErrors writes what a batch that failed says of single lines as if it
 // were their answers.
@@ -147,12 +179,20 @@ func (r *run) followUp(p *part) error {
 			return err
 		case at.part != p.N || !at.wanted || !at.lacks():
 			return nil
-		case p.Try >= r.job.Resubmit:
+		case !r.again(p, at):
 			r.lost++
 			return nil
 		}
+		in, err := ParseInput(line)
+		if err != nil {
+			return err
+		}
 		again = append(append(again[:0], line...), '\n')
-		return pl.add(s, p.Model, again, p.Try+1)
+		if err := pl.add(s, p.Model, in.Body, again, p.Try+1); err != nil || r.stopped == nil {
+			return err
+		}
+		at.kind = held
+		return r.index.put(s, at)
 	})
 	if err != nil {
 		return err
@@ -163,7 +203,7 @@ func (r *run) followUp(p *part) error {
 // clean deletes files at the provider that nobody needs any more. What fails is
 // left for later.
 func (r *run) clean(ctx context.Context) error {
-	if len(r.state.Leftovers) == 0 {
+	if len(r.state.Leftovers) == 0 || ctx.Err() != nil {
 		return nil
 	}
 	deleted := 0

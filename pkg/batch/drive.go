@@ -25,15 +25,18 @@ func (r *run) drive(ctx context.Context) error {
 			return err
 		}
 		waiting := r.waiting()
-		if len(waiting) == 0 {
-			return nil
+		switch {
+		case len(waiting) == 0:
+			return r.stopped
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
 		}
 		if err := r.rest(ctx, waiting); err != nil {
 			return err
 		}
 		for _, p := range waiting {
 			if ctx.Err() != nil {
-				return context.Cause(ctx)
+				break
 			}
 			switch {
 			case p.BatchID == "":

@@ -51,28 +51,34 @@ func (r *run) result(it *item) (result Result, ready bool, err error) {
 	if err != nil {
 		return result, false, err
 	}
-	try := r.partOf(at).Try
-	switch at.kind {
-	case pending:
+	if at.kind == pending || at.kind == held {
 		return result, false, nil
-	case missing:
-		result.Err = &llm.Error{Type: llm.BadResponse, Message: "its batch ended without an answer to it"}
-	default:
+	}
+	result.Response, result.Err, err = r.outcome(at)
+	return result, true, err
+}
+
+// outcome is what its batch made of a request.
+func (r *run) outcome(at place) (resp *llm.Response, e *llm.Error, err error) {
+	if at.kind == missing {
+		e = &llm.Error{Type: llm.BadResponse, Message: "its batch ended without an answer to it"}
+	} else {
 		out, err := r.output(at)
 		if err != nil {
-			return result, false, err
+			return nil, nil, err
 		}
-		if result.Response, result.Err, err = r.read(out); err != nil {
-			return result, false, err
+		if resp, e, err = r.read(out); err != nil {
+			return nil, nil, err
 		}
 	}
-	if result.Response != nil {
-		result.Response.Attempts = try + 1
+	attempts := r.partOf(at).Try + 1
+	if resp != nil {
+		resp.Attempts = attempts
 	}
-	if result.Err != nil {
-		result.Err.Attempts = try + 1
+	if e != nil {
+		e.Attempts = attempts
 	}
-	return result, true, nil
+	return resp, e, nil
 }
 
 func (r *run) partOf(at place) *part { return r.parts[at.part] }

@@ -19,6 +19,7 @@ const (
 	answered             // it has its answer or its error
 	failed               // it failed, for reasons that pass
 	missing              // its part was collected and says nothing of it; not stored
+	held                 // it is to be asked again, and this run does not
 )
 
 // A place is where a request stands: its part, and the line of the results.

@@ -2,6 +2,7 @@ package batch
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,7 +20,8 @@ type Input struct {
 	Body     []byte
 }
 
-// ParseInput reads a line of an input file.
+// ParseInput reads a line of an input file. With an error, the CustomID is there
+// if it could be read.
 func ParseInput(line []byte) (Input, error) {
 	r, err := record.Parse(line)
 	if err != nil {
@@ -31,12 +33,12 @@ func ParseInput(line []byte) (Input, error) {
 		to   *string
 	}{{"custom_id", &in.CustomID}, {"method", &in.Method}, {"url", &in.URL}} {
 		if *f.to, err = stringField(&r, f.name); err != nil {
-			return Input{}, err
+			return Input{CustomID: in.CustomID}, err
 		}
 	}
 	body, ok := r.Get("body")
 	if !ok || body[0] != '{' {
-		return Input{}, errors.New("body is missing or not an object")
+		return Input{CustomID: in.CustomID}, errors.New("body is missing or not an object")
 	}
 	in.Body = body
 	return in, nil
@@ -80,6 +82,7 @@ func oneLine(body []byte) []byte {
 // with the status of a failure, or an error without one.
 type Output struct {
 	CustomID  string
+	Line      int // of the input, where that has no custom_id
 	Status    int
 	RequestID string
 	Body      []byte
@@ -127,10 +130,13 @@ func ParseOutput(line []byte) (Output, error) {
 // AppendOutput appends the line of out, with its end. The line's own id is made
 // from the custom_id, so that the same answer is the same line.
 func AppendOutput(dst []byte, out Output) []byte {
-	dst = append(dst, `{"id":`...)
-	dst = record.AppendString(dst, madeID("batch_req_", out.CustomID))
-	dst = append(dst, `,"custom_id":`...)
-	dst = record.AppendString(dst, out.CustomID)
+	h := sha256.Sum256(fmt.Appendf(nil, "%d %s", out.Line, out.CustomID))
+	dst = fmt.Appendf(dst, `{"id":"batch_req_%x","custom_id":`, h[:12])
+	if out.Line > 0 {
+		dst = append(dst, "null"...)
+	} else {
+		dst = record.AppendString(dst, out.CustomID)
+	}
 	dst = append(dst, `,"response":`...)
 	if out.Status == 0 {
 		dst = append(dst, "null"...)

@@ -62,7 +62,7 @@ func TestMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.close()
-	if err := r.plan(); err != nil {
+	if err := r.plan(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for _, p := range r.state.Parts {

@@ -2,6 +2,7 @@ package batch
 
 import (
 	"bufio"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -25,9 +26,18 @@ type openPart struct {
 
 func (r *run) newPlanner() *planner { return &planner{run: r, open: map[string]*openPart{}} }
 
-// add puts the line of a request into a part, and notes where it is.
-func (pl *planner) add(s sum, model string, line []byte, try int) error {
+// add puts the line of a request into a part, and notes where it is. Once there
+// is no room for one in the reserve, it puts none.
+func (pl *planner) add(s sum, model string, body, line []byte, try int) error {
 	r := pl.run
+	if r.job.Reserve != nil {
+		if r.stopped == nil {
+			r.stopped = r.job.Reserve(Request{Model: model, Body: body})
+		}
+		if r.stopped != nil {
+			return nil
+		}
+	}
 	o := pl.open[model]
 	if o != nil && (o.part.Lines >= r.job.test.maxLines || o.part.Bytes+int64(len(line)) > int64(r.job.test.maxBytes)) {
 		if err := pl.close(model); err != nil {
@@ -36,7 +46,7 @@ func (pl *planner) add(s sum, model string, line []byte, try int) error {
 		o = nil
 	}
 	if o == nil {
-		p := &part{N: r.state.Next, Model: model, Try: try, needed: true}
+		p := &part{N: r.state.Next, Model: model, Try: try, made: true, needed: true}
 		f, err := os.OpenFile(r.requestsOf(p), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 		if err != nil {
 			return err
@@ -46,6 +56,9 @@ func (pl *planner) add(s sum, model string, line []byte, try int) error {
 		pl.made = append(pl.made, p)
 		r.parts[p.N] = p
 		r.state.Next++
+	}
+	if try == 0 {
+		r.wanted++
 	}
 	o.part.Lines++
 	o.part.Bytes += int64(len(line))
@@ -86,14 +99,17 @@ func (pl *planner) discard() {
 }
 
 // plan reads the requests, writes their order down, and puts those that are in
-// no part into new ones.
-func (r *run) plan() error {
+// no part into new ones. It ends with the first that cannot be reserved.
+func (r *run) plan(ctx context.Context) error {
 	pl := r.newPlanner()
 	defer pl.discard()
 	var line []byte
 	for req, err := range r.job.Requests {
-		if err != nil {
+		switch {
+		case err != nil:
 			return err
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
 		}
 		if len(req.Body) == 0 {
 			if err := r.order.write(item{what: notAsked, data: req.Data}); err != nil {
@@ -112,8 +128,11 @@ func (r *run) plan() error {
 			}
 			continue
 		}
-		if err := r.want(pl, s, req.Model, line); err != nil {
+		if err := r.want(pl, s, req.Model, body, line); err != nil {
 			return err
+		}
+		if r.stopped != nil {
+			break
 		}
 		if err := r.order.write(item{what: asked, sum: s, data: req.Data}); err != nil {
 			return err
@@ -127,15 +146,15 @@ func (r *run) plan() error {
 
 // want notes that a request is one of this run, and has it submitted unless it
 // is or was.
-func (r *run) want(pl *planner, s sum, model string, line []byte) error {
+func (r *run) want(pl *planner, s sum, model string, body, line []byte) error {
 	at, err := r.find(s)
 	if err != nil || at.wanted {
 		return err
 	}
-	r.wanted++
 	if at.kind == unknown || at.lacks() {
-		return pl.add(s, model, line, 0)
+		return pl.add(s, model, body, line, 0)
 	}
+	r.wanted++
 	at.wanted = true
 	if at.kind == answered {
 		r.answered++

@@ -24,6 +24,8 @@ type run struct {
 	answered int // of them
 	lost     int // of them: failed for good
 
+	stopped error // of Job.Reserve: nothing more is submitted
+
 	full  time.Time // when the provider's queue had no room, or zero
 	room  bool      // it may have some again
 	alone int       // how often it had none although no batch of ours was in it
@@ -38,7 +40,8 @@ type run struct {
 // text; one that is Final concerns every request. A *llm.WaitError is a wait
 // beyond Job.MaxWait. When ctx ends its cause is returned; calls under way are
 // finished, as Client.Send has it. ErrInUse, ErrForeign and *fs.PathError are
-// about the folder; whatever Requests and Emit return is returned as it is.
+// about the folder; whatever Requests, Reserve, Took and Emit return is returned
+// as it is.
 func Run(ctx context.Context, job Job) error {
 	job.test.fill()
 	r, err := open(&job)
@@ -49,16 +52,13 @@ func Run(ctx context.Context, job Job) error {
 	if err := r.recover(ctx); err != nil {
 		return err
 	}
-	if err := r.plan(); err != nil {
+	if err := r.plan(ctx); err != nil {
 		return err
 	}
 	return r.drive(ctx)
 }
 
 func open(job *Job) (*run, error) {
-	if err := os.MkdirAll(job.Dir, 0o700); err != nil {
-		return nil, err
-	}
 	l, err := lock(job.Dir)
 	if err != nil {
 		return nil, err
@@ -162,7 +162,7 @@ func (r *run) enter(p *part) error {
 // find says where a request stands.
 func (r *run) find(s sum) (place, error) {
 	at, err := r.index.get(s)
-	if at.kind == pending && r.parts[at.part].Collected {
+	if at.kind == pending && r.partOf(at).Collected {
 		at.kind = missing
 	}
 	return at, err

@@ -42,6 +42,7 @@ type part struct {
 
 	Collected bool `json:"collected,omitempty"` // the results are here
 
+	made   bool // by this run
 	needed bool // it has requests of this run
 	live   live
 }
@@ -54,53 +55,69 @@ type live struct {
 	outage   time.Time     // when polls began to fail, or zero
 }
 
+// underWay reports whether the provider may be at work on it, or be done.
+func (p *part) underWay() bool { return !p.Collected && (p.BatchID != "" || !p.Tried.IsZero()) }
+
 const stateVersion = 1
 
 func (r *run) path(name string) string { return filepath.Join(r.job.Dir, name) }
 
-func (r *run) requestsOf(p *part) string { return r.path(fmt.Sprintf("part-%06d.jsonl", p.N)) }
-func (r *run) resultsOf(p *part) string  { return r.path(fmt.Sprintf("part-%06d.results.jsonl", p.N)) }
+func (r *run) requestsOf(p *part) string { return r.path(p.requests()) }
+func (r *run) resultsOf(p *part) string  { return r.path(p.results()) }
+
+func (p *part) requests() string { return fmt.Sprintf("part-%06d.jsonl", p.N) }
+func (p *part) results() string  { return fmt.Sprintf("part-%06d.results.jsonl", p.N) }
 
 // tag is what the batch of a part has in its metadata.
 func (r *run) tag(p *part) string { return fmt.Sprintf("%s-%d-%d", r.state.ID, p.N, p.Attempt) }
 
-func (r *run) load() error {
-	data, err := os.ReadFile(r.path("state.json"))
-	if errors.Is(err, fs.ErrNotExist) {
+func (r *run) load() (err error) {
+	r.state, err = readState(r.job.Dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		id := make([]byte, 8)
 		rand.Read(id)
 		r.state = state{Version: stateVersion, Endpoint: r.job.Endpoint, ID: hex.EncodeToString(id), Next: 1}
 		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if err := json.Unmarshal(data, &r.state); err != nil {
-		return fmt.Errorf("%s: %w", r.path("state.json"), err)
-	}
-	switch {
-	case r.state.Version != stateVersion:
-		return fmt.Errorf("%s: version %d is not known here", r.path("state.json"), r.state.Version)
-	case r.state.Endpoint != r.job.Endpoint:
+	case err == nil && r.state.Endpoint != r.job.Endpoint:
 		return ErrForeign
 	}
-	return nil
+	return err
+}
+
+func readState(dir string) (s state, err error) {
+	path := filepath.Join(dir, "state.json")
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return s, err
+	}
+	err = json.Unmarshal(data, &s)
+	if err == nil && s.Version != stateVersion {
+		err = fmt.Errorf("version %d is not known here", s.Version)
+	}
+	if err != nil {
+		return s, fmt.Errorf("%s: %w", path, err)
+	}
+	return s, nil
 }
 
 func (r *run) save() error {
 	if err := r.step("save"); err != nil {
 		return err
 	}
-	data, err := json.MarshalIndent(&r.state, "", " ")
-	if err != nil {
-		return err
-	}
-	err = writeFile(r.path("state.json"), func(f *os.File) error {
-		_, err := f.Write(append(data, '\n'))
-		return err
-	})
-	if err != nil {
+	if err := r.state.write(r.job.Dir); err != nil {
 		return err
 	}
 	return r.step("saved")
+}
+
+func (s *state) write(dir string) error {
+	data, err := json.MarshalIndent(s, "", " ")
+	if err != nil {
+		return err
+	}
+	return writeFile(filepath.Join(dir, "state.json"), func(f *os.File) error {
+		_, err := f.Write(append(data, '\n'))
+		return err
+	})
 }

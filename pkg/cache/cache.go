@@ -133,7 +133,7 @@ func (c *cache) follow(ctx context.Context, f *flight) (*llm.Response, error) {
 }
 
 func (c *cache) lead(ctx context.Context, key [32]byte, req *llm.Request) (*llm.Response, error) {
-	resp, release := c.ask(ctx, key)
+	resp, release := c.ask(ctx, key, req)
 	if resp != nil {
 		c.o.Hit()
 		return resp, resp.Err()
@@ -147,7 +147,7 @@ func (c *cache) lead(ctx context.Context, key [32]byte, req *llm.Request) (*llm.
 }
 
 // ask returns the stored answer, or what to call when there is none after all.
-func (c *cache) ask(ctx context.Context, key [32]byte) (resp *llm.Response, release func()) {
+func (c *cache) ask(ctx context.Context, key [32]byte, req *llm.Request) (resp *llm.Response, release func()) {
 	none := func() {}
 	if c.o.Refresh || c.broken.Load() {
 		return nil, none
@@ -166,7 +166,10 @@ func (c *cache) ask(ctx context.Context, key [32]byte) (resp *llm.Response, rele
 		}
 		return nil, release
 	}
-	resp, _ = llm.Stored(value) // what cannot be read is not there
+	resp, ok := llm.Stored(value)
+	if !ok || !req.Takes(resp) { // what cannot be read is not there
+		return nil, none
+	}
 	return resp, none
 }
 
@@ -214,6 +217,9 @@ func Key(scope []string, req *llm.Request) (key [32]byte) {
 	}
 	add(binary.AppendVarint(nil, int64(req.Sample)))
 	add(req.Body)
+	if req.Path != "" {
+		add([]byte(req.Path))
+	}
 	h.Sum(key[:0])
 	return key
 }

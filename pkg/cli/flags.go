@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"flag"
+	"slices"
 	"strings"
 )
 
@@ -137,6 +138,20 @@ func (f *Flags) Given(name string) bool {
 	f.FlagSet.Visit(visit)
 	f.Shared.Visit(visit)
 	return given
+}
+
+// Typed lists the flags that were given, with their values, but for some: by
+// name, so that -m x and --model=x are the same.
+func (f *Flags) Typed(except []string) []string {
+	var typed []string
+	visit := func(fl *flag.Flag) {
+		if !slices.Contains(except, fl.Name) {
+			typed = append(typed, "--"+fl.Name+"="+fl.Value.String())
+		}
+	}
+	f.FlagSet.Visit(visit)
+	f.Shared.Visit(visit)
+	return typed
 }
 
 func isBool(f *flag.Flag) bool {

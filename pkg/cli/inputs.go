@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 )
 
 // Inputs are the FILE operands of a command, read one after the other; "-",
@@ -60,6 +61,21 @@ func (in *Inputs) Sections() ([]*io.SectionReader, bool) {
 		all = append(all, io.NewSectionReader(f, at, max(info.Size()-at, 0)))
 	}
 	return all, true
+}
+
+// StdinPath is the path of standard input, if that is read and is a file; else it
+// is empty.
+func (in *Inputs) StdinPath() string {
+	i := slices.Index(in.names, "-")
+	if i < 0 {
+		return ""
+	}
+	info, err := in.files[i].Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return ""
+	}
+	path, _ := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", in.files[i].Fd()))
+	return path
 }
 
 // Name is the name of the current input, as it was given.

@@ -1,7 +1,7 @@
 // Package client is what gpt-ask and gpt-map share: the API flags, and the
 // chain of decorators that they describe.
 //
-//	journal ▶ cache ▶ gather ▶ retry ▶ answer ▶ meter ▶ adapt ▶ limit ▶ observe ▶ wire
+//	journal ▶ cache ▶ gather ▶ retry ▶ answer ▶ meter ▶ auth ▶ adapt ▶ limit ▶ observe ▶ wire
 //
 // A hit in the cache spends nothing; every attempt takes its own token from
 // the limits and is counted; a wait between attempts holds none; an answer
@@ -13,6 +13,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,7 +22,6 @@ import (
 
 	"gptpipe/pkg/answer"
 	"gptpipe/pkg/batch"
-	"gptpipe/pkg/cache"
 	"gptpipe/pkg/cli"
 	"gptpipe/pkg/credential"
 	"gptpipe/pkg/gather"
@@ -49,7 +49,12 @@ type Client struct {
 	caches  bool
 	scope   []string // of the names of requests
 
+	noCache bool
+	ttl     time.Duration
+	journal *journal.Journal
+
 	wire      *wire.Client
+	key       *credential.Live // nil: none is needed
 	retries   int
 	maxWait   time.Duration
 	refreshes bool
@@ -71,8 +76,8 @@ type Options struct {
 	// wire.VectorJSON. Many requests become one.
 	Embed bool
 
-	// Dry is for a Client that only makes requests: it needs no key, and answers
-	// none.
+	// Dry is for a Client that only makes requests, and finds answers that are
+	// kept: it needs no key, and asks nothing.
 	Dry bool
 }
 
@@ -98,41 +103,45 @@ func New(sys *cli.System, drain *cli.Drain, flags *cli.Flags, f *Flags, o Option
 			return nil, err
 		}
 	}
-	if o.Dry {
-		return &Client{sys: sys, plan: p, api: f.api.Value, embeds: o.Embed, sample: f.sample.N, counters: observe.NewCounters()}, nil
-	}
-	key, err := findKey(drain.Soft, sys, f, p.endpoint)
-	if err != nil {
-		return nil, err
-	}
 	c := &Client{
-		sys:      sys,
-		plan:     p,
-		api:      f.api.Value,
-		embeds:   o.Embed,
-		sample:   f.sample.N,
-		metrics:  f.metrics,
-		counters: observe.NewCounters(),
+		sys:       sys,
+		plan:      p,
+		api:       f.api.Value,
+		embeds:    o.Embed,
+		sample:    f.sample.N,
+		metrics:   f.metrics,
+		counters:  observe.NewCounters(),
+		noCache:   f.noCache,
+		ttl:       time.Duration(f.ttl),
+		refreshes: f.refresh,
 	}
-	c.retries, c.maxWait = f.retries.N, time.Duration(f.maxWait)
-	c.openHub(drain.Soft, f)
-	organization, project := sys.Getenv("OPENAI_ORG_ID"), sys.Getenv("OPENAI_PROJECT_ID")
+	c.scope = scope(f, p)
+	if o.Dry {
+		if _, err := os.Stat(p.cacheDir); err == nil && !f.noCache && !f.refresh {
+			c.openHub(drain.Soft, f)
+		}
+		return c, nil
+	}
 	c.wire = wire.NewClient(wire.Options{
 		Endpoint:     p.endpoint,
 		API:          c.api,
 		Embed:        o.Embed,
-		Key:          key,
-		Organization: organization,
-		Project:      project,
+		Organization: f.organization,
+		Project:      f.project,
 		UserAgent:    "gptpipe/" + cli.Version(),
 		Timeout:      time.Duration(f.timeout),
 		Jobs:         o.Jobs,
 		Lifetime:     drain.Hard,
 	})
+	if err := c.openKey(drain.Soft, f); err != nil {
+		return nil, err
+	}
+	c.retries, c.maxWait = f.retries.N, time.Duration(f.maxWait)
+	c.openHub(drain.Soft, f)
 	c.Completer = observe.Requests(c.wire, c.counters, sys.Name)
 	c.Completer = limit.New(c.Completer, c.pacer(f))
 	c.pace = limit.Adapt(c.Completer)
-	c.Completer = meter(c.pace)
+	c.Completer = meter(c.renewing(c.pace))
 	c.Completer = answer.Check(c.Completer, p.params.JSON, p.schema)
 	c.Completer = retry.New(c.Completer, retry.Options{
 		Retries: f.retries.N,
@@ -144,61 +153,18 @@ func New(sys *cli.System, drain *cli.Drain, flags *cli.Flags, f *Flags, o Option
 		c.Completer = gather.New(c.Completer, o.Jobs)
 	}
 	c.caches = c.hub != nil && !f.noCache
-	c.scope, c.refreshes = scope(f, p, organization, project), f.refresh
-	if !f.noCache {
-		var store cache.Store
-		if c.hub != nil {
-			store = cache.Shared(c.hub)
-		}
-		hits := observe.CacheHits(sys.Name, p.params.Model)
-		c.Completer = cache.New(c.Completer, store, cache.Options{
-			Scope:   c.scope,
-			TTL:     time.Duration(f.ttl),
-			Refresh: f.refresh,
-			Hit:     func() { c.counters.Add(hits, 1) },
-			Broken:  func(err error) { c.unshared("the cache has failed: %v; going on without it", err) },
-			Full:    func(err error) { sys.Log.Warnf("not every answer could be kept in the cache: %v", err) },
-		})
-	}
+	c.Completer = c.cached(c.Completer, c.refreshes)
 	return c, nil
 }
 
 // scope is what beside its body tells a request from others: where it goes, and
 // what its answer has passed when it is stored. The body says that too, but an
 // option may have taken the place of the field.
-func scope(f *Flags, p plan, organization, project string) []string {
+func scope(f *Flags, p plan) []string {
 	return []string{
-		f.api.Value, p.endpoint.String(), organization, project,
+		f.api.Value, p.endpoint.String(), f.organization, f.project,
 		strconv.FormatBool(p.params.JSON), string(p.params.Schema),
 	}
-}
-
-func findKey(ctx context.Context, sys *cli.System, f *Flags, endpoint wire.Endpoint) (string, error) {
-	host, err := credential.HostOf(f.baseURL)
-	if err != nil {
-		return "", cli.Usagef("%w", err)
-	}
-	key, err := credential.Find(ctx, credential.Query{
-		Profile:   f.profile,
-		Named:     f.namedProfile,
-		Host:      host,
-		Command:   f.keyCommand,
-		Getenv:    sys.Getenv,
-		ConfigDir: cli.ConfigDir(sys.Getenv),
-		Stderr:    sys.Stderr,
-	})
-	var none *credential.NotFoundError
-	switch {
-	case ctx.Err() != nil:
-		return "", context.Cause(ctx)
-	case err == nil:
-		sys.Redact.Add(key.Secret)
-		sys.Log.Debugf("key from %s", key.Source)
-		return key.Secret, nil
-	case errors.As(err, &none) && endpoint.Local():
-		return "", nil // a server on this machine may need none
-	}
-	return "", cli.WithHint(cli.Failf(cli.StatusRefused, "%w", err), "gpt-key set stores a key; or set OPENAI_API_KEY")
 }
 
 // openHub reaches the state that all processes share. Without it the program
@@ -238,7 +204,11 @@ func (c *Client) pacer(f *Flags) limit.Pacer {
 		PerMinute:       limits.PerMinute,
 		TokensPerMinute: limits.TokensPerMinute,
 	}
-	return limit.Shared(c.hub, b, func(err error) { c.unshared("limits are no longer shared: %v", err) })
+	return limit.Shared(c.hub, b,
+		func(err error) { c.unshared("limits are no longer shared: %v", err) },
+		func(d time.Duration) {
+			c.sys.Log.Infof("the server has asked to wait; going on in %v", d.Round(time.Second))
+		})
 }
 
 // unshared tells that something is no longer shared, unless the reason is one that was told before: cache and limits
@@ -269,25 +239,22 @@ func (c *Client) reportRetry() func(*llm.Error, time.Duration) {
 
 // Journal puts a journal around everything: what it holds is neither asked nor looked up, and what comes is in it first.
 func (c *Client) Journal(j *journal.Journal) {
-	c.Completer = journal.New(c.Completer, j, func(req *llm.Request) journal.Key { return cache.Key(c.scope, req) })
+	c.journal = j
+	c.Completer = c.journaled(c.Completer)
 }
 
 // Refreshes reports whether answers are to be asked for anew.
 func (c *Client) Refreshes() bool { return c.refreshes }
 
-// BatchURL is what a line of the Batch API has to name to be asked here.
-func (c *Client) BatchURL() string {
-	if c.embeds {
-		return batch.URLOf("embeddings")
-	}
-	return batch.URLOf(c.api)
-}
-
 // BatchJob is what a job of the Batch API has to know of the endpoint and of what its answers have to fit.
 func (c *Client) BatchJob() batch.Job {
+	api := c.api
+	if c.embeds {
+		api = "embeddings"
+	}
 	return batch.Job{
-		Client:   c.wire,
-		URL:      c.BatchURL(),
+		Client:   c.sender(),
+		URL:      batch.URLOf(api),
 		Endpoint: strings.Join(c.scope[1:4], "\n"),
 		Scope:    append([]string{strconv.Itoa(c.sample)}, c.scope[4:]...),
 		Read: func(status int, body []byte) (*llm.Response, error) {
@@ -307,6 +274,9 @@ func (c *Client) Pace() float64 { return c.pace.Rate() }
 
 // Model is the name of the model that is asked.
 func (c *Client) Model() string { return c.plan.params.Model }
+
+// Sample is the number of the sample that is asked for.
+func (c *Client) Sample() int { return c.sample }
 
 // Caches reports whether answers are kept, so that a rerun does not ask again.
 func (c *Client) Caches() bool { return c.caches }
@@ -335,6 +305,12 @@ func (c *Client) Request(turns ...llm.Message) (*llm.Request, error) {
 // Close hands the counters on and leaves the hub.
 func (c *Client) Close() {
 	totals := c.counters.Take()
+	if c.wire == nil { // what was only looked at does not count
+		if c.hub != nil {
+			c.hub.Close()
+		}
+		return
+	}
 	if c.hub != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()

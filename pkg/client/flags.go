@@ -28,6 +28,7 @@ const (
 type Flags struct {
 	model, system, baseURL    string
 	profile, keyCommand       string
+	organization, project     string
 	schema, cache, metrics    string
 	allowHTTP, json           bool
 	noCache, refresh, quiet   bool
@@ -62,6 +63,8 @@ func (f *Flags) Register(flags *cli.Flags) {
 	s.StringVar(&f.schema, "schema", "", "")
 	s.StringVar(&f.profile, "profile", "default", "")
 	s.StringVar(&f.keyCommand, "key-command", "", "")
+	s.StringVar(&f.organization, "organization", "", "")
+	s.StringVar(&f.project, "project", "", "")
 	f.timeout = cli.Duration(5 * time.Minute)
 	s.Var(&f.timeout, "timeout", "")
 	f.retries = cli.Count{N: 5}
@@ -105,13 +108,19 @@ func (f *Flags) complete(sys *cli.System, flags *cli.Flags) error {
 	if err := credential.CheckProfile(f.profile); err != nil {
 		return cli.Usagef("--profile: %w", err)
 	}
+	if !f.namedProfile { // a named one is another account's
+		account := map[string]string{"organization": "OPENAI_ORG_ID", "project": "OPENAI_PROJECT_ID"}
+		if err := flags.Environment(sys.Getenv, account); err != nil {
+			return err
+		}
+	}
 	if dir == "" {
 		return nil
 	}
-	if err := flags.File(filepath.Join(dir, "profiles", f.profile)); err != nil {
+	if err := flags.File(filepath.Join(dir, "profiles", f.profile), loginSettings...); err != nil {
 		return err
 	}
-	return flags.File(filepath.Join(dir, "config"))
+	return flags.File(filepath.Join(dir, "config"), loginSettings...)
 }
 
 // forEmbedding judges the flags of a request for embeddings.

@@ -10,6 +10,6 @@ const Usage = `      --temperature X, --max-tokens N, --seed N, --option KEY=JSO
                          an attempt (5m); the longest wait a server may ask (10m)
       --no-cache, --refresh, --cache-ttl D, --sample N, --cache DIR, --linger D
       --base-url URL, --allow-http, --api chat|responses|azure
-      --profile NAME, --key-command CMD
+      --profile NAME, --key-command CMD, --organization ID, --project ID
       --metrics-file FILE, --log-level LEVEL, -q, --quiet
 `

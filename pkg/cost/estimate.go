@@ -2,6 +2,8 @@ package cost
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -14,10 +16,11 @@ type Estimate struct {
 
 	mu        sync.Mutex // guards all below
 	records   int
-	input     int // tokens
-	estimated int // of input
-	unknown   int // requests that their tokens do not tell the cost of
-	unbounded int // requests whose answer may have any length
+	unasked   map[string]int // of records
+	input     int            // tokens
+	estimated int            // of input
+	unknown   int            // requests that their tokens do not tell the cost of
+	unbounded int            // requests whose answer may have any length
 	least     sumOf
 	most      sumOf
 }
@@ -32,7 +35,7 @@ type sumOf struct {
 // date is that of the prices. answer is how many tokens an answer is expected to
 // have, or 0, which leaves answers out of the least that is reckoned with.
 func NewEstimate(price *Price, date string, answer int) *Estimate {
-	return &Estimate{price: price, date: date, answer: answer}
+	return &Estimate{price: price, date: date, answer: answer, unasked: map[string]int{}}
 }
 
 // Add adds a request.
@@ -75,16 +78,16 @@ func (s *sumOf) add(output int, cost Nano) {
 	s.cost = add(s.cost, cost)
 }
 
-// Cost returns the range that the cost lies in: from answers as short as they
-// are expected to the longest allowed. It is not known without a price, or with
-// a request that its tokens do not tell the cost of, or whose answer may have
-// any length. What the provider finds in its prompt cache may make it less.
-func (e *Estimate) Cost() (least, most Nano, known bool) {
+// Unasked adds a record that makes no request, and why, in a word.
+func (e *Estimate) Unasked(why string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.least.cost, e.most.cost, e.known()
+	e.records++
+	e.unasked[why]++
 }
 
+// The cost is not known without a price, or with a request that its tokens do not tell the cost of, or whose answer may
+// have any length. What the provider finds in its prompt cache may make it less.
 func (e *Estimate) known() bool { return e.price != nil && e.unknown == 0 && e.unbounded == 0 }
 
 // String is the estimate for people, one "name: value" a line.
@@ -94,6 +97,9 @@ func (e *Estimate) String() string {
 	var out strings.Builder
 	line := func(name, format string, args ...any) { fmt.Fprintf(&out, name+": "+format+"\n", args...) }
 	line("records", "%d", e.records)
+	for _, why := range slices.Sorted(maps.Keys(e.unasked)) {
+		line("of these "+why, "%d", e.unasked[why])
+	}
 	line("input tokens", "%d", e.input)
 	if e.estimated > 0 {
 		line("of these estimated", "%d", e.estimated)

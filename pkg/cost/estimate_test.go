@@ -90,12 +90,11 @@ func TestEstimateIsExact(t *testing.T) {
 	}
 	all.Wait()
 	tokens := 4 * (83333*(1+2) + 0) // 250000 = 3·83333 + 1
-	least, most, known := e.Cost()
-	if want := Nano(tokens*50 + 1e6*10*400); least != want || !known {
-		t.Errorf("at least %d, want %d", least, want)
+	if want := Nano(tokens*50 + 1e6*10*400); e.least.cost != want {
+		t.Errorf("at least %d, want %d", e.least.cost, want)
 	}
-	if want := Nano(tokens*50 + 1e6*100*400); most != want {
-		t.Errorf("at most %d, want %d", most, want)
+	if want := Nano(tokens*50 + 1e6*100*400); e.most.cost != want {
+		t.Errorf("at most %d, want %d", e.most.cost, want)
 	}
 }
 
@@ -110,9 +109,11 @@ func ExampleEstimate() {
 		}
 		e.Add(in)
 	}
+	e.Unasked("bad")
 	fmt.Print(e)
 	// Output:
-	// records: 3
+	// records: 4
+	// of these bad: 1
 	// input tokens: 24
 	// of these estimated: 18
 	// output tokens: 0 to 300

@@ -6,7 +6,11 @@
 // are busy, more comes together.
 //
 // When the server refuses a request of several texts as invalid, it is divided,
-// until the text that is at fault stands alone.
+// until the text that is at fault stands alone. But where it has not taken any
+// yet, a text that nobody can object to is asked for first, once: when that is
+// refused with the same words, no text is at fault, but what all requests have
+// in common, such as the model, and dividing would only ask for each text to
+// hear so again.
 package gather
 
 import (
@@ -15,6 +19,7 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gptpipe/pkg/llm"
@@ -27,6 +32,10 @@ const (
 	MaxInputs = 256
 	maxBytes  = 256 << 10
 )
+
+// harmless is a text that no server has a reason to refuse, as JSON. It costs a
+// token.
+const harmless = `"a"`
 
 // together is how long the first of several is waited with for others, which
 // are being read.
@@ -46,7 +55,13 @@ type gatherer struct {
 
 	mu      sync.Mutex
 	waiting []*asked
+
+	common atomic.Pointer[llm.Error] // why no text is taken; nil: it is not known whether any is
+	probe  sync.Mutex                // for one at a time
 }
+
+// none says that some texts are taken.
+var none = new(llm.Error)
 
 // An asked is a request that waits for its answer.
 type asked struct {
@@ -113,11 +128,14 @@ func (g *gatherer) take() []*asked {
 func (g *gatherer) ask(group []*asked) {
 	resp, err := g.next.Complete(group[0].ctx, merged(group))
 	var e *llm.Error
-	if errors.As(err, &e) && e.Type == llm.InvalidRequest && len(group) > 1 {
+	if errors.As(err, &e) && e.Type == llm.InvalidRequest && len(group) > 1 && !g.concernsAll(group[0], e) {
 		half := len(group) / 2
 		g.ask(group[:half])
 		g.ask(group[half:])
 		return
+	}
+	if err == nil {
+		g.common.Store(none)
 	}
 	var lines []string
 	if err == nil {
@@ -138,22 +156,49 @@ func (g *gatherer) ask(group []*asked) {
 	}
 }
 
+// concernsAll reports whether a request was refused for what all have in common,
+// and no text of it is at fault.
+func (g *gatherer) concernsAll(a *asked, refused *llm.Error) bool {
+	g.probe.Lock()
+	defer g.probe.Unlock()
+	if g.common.Load() == nil {
+		_, err := g.next.Complete(a.ctx, with(a.req, []byte(harmless)))
+		var e *llm.Error
+		switch {
+		case err == nil:
+			g.common.Store(none)
+		case errors.As(err, &e) && e.Type == llm.InvalidRequest:
+			g.common.Store(e)
+		default:
+			return false // nothing is proven
+		}
+	}
+	common := g.common.Load()
+	return common != none && common.Status == refused.Status && common.Code == refused.Code && common.Message == refused.Message
+}
+
 // merged is one request for several. That of one is left as it is.
 func merged(group []*asked) *llm.Request {
-	one := *group[0].req
 	if len(group) == 1 {
+		one := *group[0].req
 		return &one
 	}
 	inputs := make([][]byte, len(group))
 	for i, a := range group {
 		inputs[i] = a.input
 	}
-	body, err := record.Parse(bytes.Clone(one.Body))
-	if err != nil {
-		return &one // it has been parsed before
-	}
 	list := append([]byte{'['}, bytes.Join(inputs, []byte(","))...)
-	body.Set("input", append(list, ']'))
-	one.Body = body.Bytes()
-	return &one
+	return with(group[0].req, append(list, ']'))
+}
+
+// with is a request with another input.
+func with(req *llm.Request, input []byte) *llm.Request {
+	other := *req
+	body, err := record.Parse(bytes.Clone(req.Body))
+	if err != nil {
+		return &other // it has been parsed before
+	}
+	body.Set("input", input)
+	other.Body = body.Bytes()
+	return &other
 }

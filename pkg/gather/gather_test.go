@@ -16,6 +16,7 @@ import (
 
 // A model answers "re TEXT" for each text; one that has "bad" in it is invalid, and "down" is an error of the server.
 type model struct {
+	wrong                  bool // whatever it is asked is invalid
 	requests, inputs, most atomic.Int64
 	under, mostUnder       atomic.Int64
 }
@@ -44,6 +45,9 @@ func (m *model) Complete(_ context.Context, req *llm.Request) (*llm.Response, er
 	m.inputs.Add(int64(len(texts)))
 	if n := int64(len(texts)); n > m.most.Load() {
 		m.most.Store(n)
+	}
+	if m.wrong {
+		return nil, &llm.Error{Type: llm.InvalidRequest, Status: 400, Message: "no such dimension"}
 	}
 	var lines []string
 	for _, text := range texts {
@@ -90,6 +94,45 @@ func TestGather(t *testing.T) {
 		t.Errorf("%d requests, of %d texts at most, %d at once", m.requests.Load(), m.most.Load(), m.mostUnder.Load())
 	}
 	t.Logf("%d requests for 3000 texts", m.requests.Load())
+}
+
+// What is refused for what all have in common is not divided down to each text; a bad text in each half is no proof of
+// that, and good ones beside them are answered.
+func TestWhatIsAtFault(t *testing.T) {
+	all := func(m *model, text func(i int) string) (failed int64) {
+		c := New(m, 4)
+		var n atomic.Int64
+		var wg sync.WaitGroup
+		for i := range 2000 {
+			wg.Go(func() {
+				_, err := c.Complete(t.Context(), request(text(i)))
+				bad := m.wrong || strings.Contains(text(i), "bad")
+				if (err != nil) != bad {
+					t.Errorf("%s: %v", text(i), err)
+				}
+				if err != nil {
+					n.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		return n.Load()
+	}
+	m := &model{wrong: true}
+	if failed := all(m, func(i int) string { return fmt.Sprint("text ", i) }); failed != 2000 || m.requests.Load() > 1000 {
+		t.Errorf("%d failed of 2000, in %d requests", failed, m.requests.Load())
+	}
+	t.Logf("%d requests where all are refused", m.requests.Load())
+	m = new(model)
+	bad := func(i int) string {
+		if i%2 == 0 {
+			return fmt.Sprint("bad ", i)
+		}
+		return fmt.Sprint("text ", i)
+	}
+	if failed := all(m, bad); failed != 1000 {
+		t.Errorf("%d failed of 1000", failed)
+	}
 }
 
 // A failure of the server is that of all who asked together; and one alone is asked as it is.

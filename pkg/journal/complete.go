@@ -24,7 +24,7 @@ func New(next llm.Completer, j *Journal, keyOf func(*llm.Request) Key) llm.Compl
 		if err != nil {
 			return nil, fmt.Errorf("the journal cannot be read: %w", err)
 		}
-		if resp, ok := llm.Stored(stored); ok {
+		if resp, ok := llm.Stored(stored); ok && req.Takes(resp) {
 			return resp, resp.Err()
 		}
 		resp, err := next.Complete(ctx, req)

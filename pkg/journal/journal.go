@@ -15,6 +15,10 @@
 // and a loss of power a second's answers. What is not a whole line, at the end
 // of a file that was cut off or within one that was damaged, is not there.
 //
+// Some room on the disk is reserved beyond what is written. When no more can be,
+// the disk is full: Put says so, so that nothing more is asked, and what is in
+// flight still finds room.
+//
 // Memory does not grow with the journal: the index of what it held when it was
 // opened is a file too, see index.
 package journal
@@ -59,22 +63,26 @@ type Journal struct {
 	index   *index
 	found   int
 
-	mu      sync.Mutex
-	size    int64 // whole lines
-	failed  error // of the disk: nothing more is written
-	dirty   bool  // a sync is due
-	syncing *time.Timer
+	mu        sync.Mutex
+	size      int64 // whole lines
+	reserve   int64 // 0: none
+	allocated int64 // up to here, the disk has room
+	full      error // the reserve is in use
+	failed    error // of the disk: nothing more is written
+	dirty     bool  // a sync is due
+	syncing   *time.Timer
 }
 
 // Open opens the journal at path, or makes one, mode 0600, and keeps other
 // processes out. With refresh, only those answers are found that were put by
-// a run with refresh: the others are what is to be asked again.
-func Open(path string, refresh bool) (*Journal, error) {
+// a run with refresh: the others are what is to be asked again. Reserve is how
+// many bytes of the disk are kept for answers in flight.
+func Open(path string, refresh bool, reserve int64) (*Journal, error) {
 	f, err := lock(path)
 	if err != nil {
 		return nil, err
 	}
-	j := &Journal{file: f, refresh: refresh}
+	j := &Journal{file: f, refresh: refresh, reserve: reserve}
 	if err := j.open(); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -117,23 +125,31 @@ func (j *Journal) open() error {
 	if err != nil {
 		return err
 	}
-	if j.size == 0 {
-		if err := j.file.Truncate(0); err != nil {
-			return err
-		}
-		if _, err := j.file.WriteAt([]byte(header), 0); err != nil {
-			return err
-		}
-		j.size = int64(len(header))
-		return nil
-	}
+	// Behind the last whole line there is also what an earlier run reserved.
 	if err := j.file.Truncate(j.size); err != nil {
 		return err
 	}
-	if lines == 0 {
-		return nil
+	j.allocated = j.size
+	if j.size == 0 {
+		if err := j.create(); err != nil {
+			return err
+		}
 	}
-	return j.read(lines)
+	if lines > 0 {
+		if err := j.read(lines); err != nil {
+			return err
+		}
+	}
+	return j.allocate(j.size)
+}
+
+// create begins the file, so that it is still there after a loss of power.
+func (j *Journal) create() error {
+	if _, err := j.file.WriteAt([]byte(header), 0); err != nil {
+		return err
+	}
+	j.size = int64(len(header))
+	return errors.Join(j.file.Sync(), SyncDir(filepath.Dir(j.file.Name())))
 }
 
 // check finds out whether the file is a journal, how many answers it has at
@@ -141,14 +157,19 @@ func (j *Journal) open() error {
 func (j *Journal) check() (lines int, err error) {
 	begin := make([]byte, len(header))
 	n, err := io.ReadFull(j.file, begin)
+	zeros := len(bytes.Trim(begin[:n], "\x00")) == 0 // the machine went down before this was on its disk
 	switch {
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
-		if !bytes.HasPrefix([]byte(header), begin[:n]) {
+		if !zeros && !bytes.HasPrefix([]byte(header), begin[:n]) {
 			return 0, ErrForeign
 		}
 		return 0, nil // none, or one whose first line was cut off
 	case err != nil:
 		return 0, err
+	case zeros:
+		if _, err := j.file.WriteAt([]byte(header), 0); err != nil {
+			return 0, err
+		}
 	case string(begin) != header:
 		return 0, ErrForeign
 	}
@@ -250,7 +271,8 @@ func (j *Journal) Get(key Key) (answer json.RawMessage, ok bool, err error) {
 }
 
 // Put adds an answer, a JSON value. When it returns, the answer outlives this
-// process. After an error the journal takes no more.
+// process. After an error no more is to be asked: the journal takes only what
+// the reserve has room for, if there is one.
 func (j *Journal) Put(key Key, answer json.RawMessage) error {
 	line := make([]byte, 0, keyEnd+len(refreshed)+len(answer)+16)
 	line = append(line, keyPrefix...)
@@ -269,6 +291,9 @@ func (j *Journal) Put(key Key, answer json.RawMessage) error {
 	if j.failed != nil {
 		return j.failed
 	}
+	if j.full == nil {
+		j.full = j.allocate(j.size + int64(len(line)))
+	}
 	if _, err := j.file.WriteAt(line, j.size); err != nil {
 		j.failed = err
 		_ = j.file.Truncate(j.size) // else the next run does it
@@ -279,7 +304,7 @@ func (j *Journal) Put(key Key, answer json.RawMessage) error {
 		j.dirty = true
 		j.syncing.Reset(syncEvery)
 	}
-	return nil
+	return j.full
 }
 
 // sync sends to the disk what was put in the last second.
@@ -294,12 +319,16 @@ func (j *Journal) sync() {
 	}
 }
 
-// Close sends everything to the disk and lets other processes in.
+// Close sends everything to the disk, gives the reserve back and lets other
+// processes in.
 func (j *Journal) Close() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.syncing.Stop()
 	err := j.failed
+	if j.allocated > j.size {
+		_ = j.file.Truncate(j.size) // else the next run does it
+	}
 	if err == nil && j.dirty {
 		err = j.file.Sync()
 	}

@@ -20,7 +20,7 @@ import (
 
 func open(t *testing.T, path string, refresh bool) *Journal {
 	t.Helper()
-	j, err := Open(path, refresh)
+	j, err := Open(path, refresh, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func TestJournal(t *testing.T) {
 		if info, err := os.Stat(path); err != nil || info.Mode() != 0o600 {
 			t.Error(info.Mode(), err)
 		}
-		if _, err := Open(path, false); !errors.Is(err, ErrInUse) {
+		if _, err := Open(path, false, 0); !errors.Is(err, ErrInUse) {
 			t.Errorf("a second one: %v", err)
 		}
 		if err := j.Close(); err != nil {
@@ -150,12 +150,90 @@ func TestForeignFile(t *testing.T) {
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Open(path, false); !errors.Is(err, ErrForeign) {
+		if _, err := Open(path, false, 0); !errors.Is(err, ErrForeign) {
 			t.Errorf("%.20q: %v", text, err)
 		}
 		if got, err := os.ReadFile(path); err != nil || string(got) != text {
 			t.Errorf("%.20q became %.20q, %v", text, got, err)
 		}
+	}
+}
+
+// Where the machine went down before the beginning was on its disk there are zeros; what stands behind them counts.
+func TestZerosForAHeader(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "out.partial")
+	j := open(t, path, false)
+	put(t, j, 0, 60)
+	j.Close()
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, lost := range []int{1, 10, len(header) - 1, len(header), 4096, len(whole)} {
+		file := bytes.Clone(whole[:max(lost, len(whole))])
+		if lost < len(header) { // the length did not reach the disk either
+			file = file[:lost]
+		}
+		copy(file, make([]byte, lost))
+		if err := os.WriteFile(path, file, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		j := open(t, path, false)
+		want := bytes.Count(file[min(lost, len(file)):], []byte(keyPrefix))
+		if j.Found() != want {
+			t.Errorf("%d zeros: found %d, not %d", lost, j.Found(), want)
+		}
+		put(t, j, 0, 5)
+		j.Close()
+		j = open(t, path, false)
+		if _, ok, err := j.Get(keyOf(4)); !ok || err != nil {
+			t.Errorf("%d zeros: %v, %v", lost, ok, err)
+		}
+		j.Close()
+	}
+}
+
+// When the disk is full, that is said, and what is in flight is still taken; and room that is not used is given back.
+func TestReserve(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can mount a file system")
+	}
+	small := t.TempDir()
+	if err := syscall.Mount("tmpfs", small, "tmpfs", 0, "size=1m"); err != nil {
+		t.Skipf("no file system can be mounted here: %v", err)
+	}
+	t.Cleanup(func() { syscall.Unmount(small, syscall.MNT_DETACH) })
+	path := filepath.Join(small, "out.partial")
+	if _, err := Open(path, false, 2<<20); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("with no room for the reserve: %v", err)
+	}
+	j, err := Open(path, false, 256<<10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(small, "other"), make([]byte, 2<<20), 0o600); !errors.Is(err, syscall.ENOSPC) {
+		t.Fatal(err)
+	}
+	large := json.RawMessage(`{"text":"` + strings.Repeat("x", 8<<10) + `"}`)
+	taken, after := 0, 0 // of these, when the disk was known to be full
+	for ; j.failed == nil; taken++ {
+		if err := j.Put(keyOf(taken), large); errors.Is(err, syscall.ENOSPC) {
+			after++
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if taken--; after < 30 {
+		t.Errorf("%d were taken, %d of them after it was full", taken, after)
+	}
+	j.Close()
+	j = open(t, path, false)
+	if j.Found() != taken {
+		t.Errorf("found %d of %d", j.Found(), taken)
+	}
+	var stat syscall.Stat_t
+	if err := syscall.Stat(path, &stat); err != nil || stat.Blocks*512 > j.size+4096 {
+		t.Errorf("%d bytes of the disk are in use for %d, %v", stat.Blocks*512, j.size, err)
 	}
 }
 
@@ -294,7 +372,7 @@ func FuzzOpen(f *testing.F) {
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		j, err := Open(path, false)
+		j, err := Open(path, false, 0)
 		if errors.Is(err, ErrForeign) {
 			return
 		}
@@ -318,7 +396,7 @@ func FuzzOpen(f *testing.F) {
 }
 
 func BenchmarkPut(b *testing.B) {
-	j, err := Open(filepath.Join(b.TempDir(), "j"), false)
+	j, err := Open(filepath.Join(b.TempDir(), "j"), false, 0)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -332,12 +410,12 @@ func BenchmarkPut(b *testing.B) {
 
 func BenchmarkGet(b *testing.B) {
 	path := filepath.Join(b.TempDir(), "j")
-	j, _ := Open(path, false)
+	j, _ := Open(path, false, 0)
 	for i := range 100_000 {
 		j.Put(keyOf(i), answer(i))
 	}
 	j.Close()
-	j, err := Open(path, false)
+	j, err := Open(path, false, 0)
 	if err != nil {
 		b.Fatal(err)
 	}

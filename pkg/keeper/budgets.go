@@ -347,7 +347,7 @@ func (s *budgets) stats() []proto.BudgetUse {
 	defer s.mu.Unlock()
 	var list []proto.BudgetUse
 	for _, b := range s.byName {
-		u := proto.BudgetUse{Users: uint64(len(b.users)), Budget: proto.Budget{
+		u := proto.BudgetUse{Users: uint64(len(b.users)), Held: b.Held(time.Now()), Budget: proto.Budget{
 			Name:            b.name,
 			PerSecond:       b.limits.PerSecond,
 			PerMinute:       b.limits.PerMinute,

@@ -65,11 +65,20 @@ type Request struct {
 	Body   []byte // the JSON body in canonical form, without streaming
 	Sample int    // tells deliberate repetitions apart in the cache
 
+	// Path, if not empty, is where the request goes under the API's root. Its
+	// answer is nothing but its Body.
+	Path string
+
+	Again bool // a failure that is stored is no answer: see Takes
+
 	// OnDelta, if not nil, has the answer streamed: it receives the pieces as
 	// they arrive, from one goroutine. Once it has been called, the request
 	// is not tried again.
 	OnDelta func(text string)
 }
+
+// Takes reports whether a stored response answers the request.
+func (r *Request) Takes(stored *Response) bool { return !r.Again || stored.Err() == nil }
 
 // A Response is a whole answer.
 type Response struct {
@@ -78,6 +87,7 @@ type Response struct {
 	FinishReason string          `json:"finish_reason,omitempty"` // as in chat completions: stop, length, …
 	Refusal      string          `json:"refusal,omitempty"`
 	Usage        json.RawMessage `json:"usage,omitempty"` // the server's own object
+	Body         json.RawMessage `json:"body,omitempty"`  // all of it, where the request has a Path
 	RequestID    string          `json:"request_id,omitempty"`
 
 	// What the server said of its limits; not stored.

@@ -102,3 +102,6 @@ func (a *Account) Withdraw(now time.Time, n int) {
 
 // Hold lets nothing start before a time.
 func (a *Account) Hold(until time.Time) { a.until = later(a.until, until) }
+
+// Held is how long nothing starts because of a Hold.
+func (a *Account) Held(now time.Time) time.Duration { return max(0, a.until.Sub(now)) }

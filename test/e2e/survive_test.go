@@ -5,14 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -42,7 +39,7 @@ func newJob(t *testing.T, cfg standin.Config) *job {
 	j.env = []string{"HOME=" + t.TempDir(), "PATH=" + bin, "OPENAI_BASE_URL=" + s.URL(), "GPT_LINGER=1s", "GORACE=atexit_sleep_ms=0"}
 	var in strings.Builder
 	for i := range j.records {
-		fmt.Fprintf(&in, "{\"n\":%d,\"text\":\"echo answer %d\"}\n", i, i)
+		fmt.Fprintf(&in, "{\"n\":%d,\"text\":\"echo %s\"}\n", i, wanted(i))
 	}
 	if err := os.WriteFile(filepath.Join(j.dir, "in.jsonl"), []byte(in.String()), 0o600); err != nil {
 		t.Fatal(err)
@@ -54,6 +51,9 @@ func newJob(t *testing.T, cfg standin.Config) *job {
 	})
 	return j
 }
+
+// wanted is the answer for a record, long enough that some hundred fill a small disk.
+func wanted(i int) string { return fmt.Sprintf("answer %d %06000d", i, i) }
 
 func (j *job) output() string { return filepath.Join(j.dir, "out", "out.jsonl") }
 
@@ -94,8 +94,8 @@ func (j *job) finish() {
 			N        int
 			Response string
 		}
-		if err := json.Unmarshal(line, &r); err != nil || r.N != i || r.Response != fmt.Sprint("answer ", i) {
-			j.Errorf("record %d is %s", i, line)
+		if err := json.Unmarshal(line, &r); err != nil || r.N != i || r.Response != wanted(i) {
+			j.Errorf("record %d is %.200s", i, line)
 		}
 	}
 	if left, _ := filepath.Glob(j.output() + ".*"); len(left) > 0 {
@@ -144,70 +144,98 @@ func TestKilledJob(t *testing.T) {
 	}
 }
 
-// A network that cuts connections, in the middle of requests and answers, costs attempts and no record.
-func TestCutNetwork(t *testing.T) {
-	j := newJob(t, standin.Config{})
-	proxy := cuttingProxy(t, strings.TrimSuffix(strings.TrimPrefix(j.server.URL(), "http://"), "/v1"))
-	j.env = append(j.env, "OPENAI_BASE_URL=http://"+proxy+"/v1")
-	j.flags = []string{"--retries", "20"}
-	j.finish()
+// through puts a network between the job and its server.
+func (j *job) through() *network {
+	n := newNetwork(j.T, strings.TrimSuffix(strings.TrimPrefix(j.server.URL(), "http://"), "/v1"))
+	j.env = append(j.env, "OPENAI_BASE_URL=http://"+n.addr+"/v1")
+	return n
 }
 
-// cuttingProxy forwards connections and cuts each after a random number of bytes.
-func cuttingProxy(t *testing.T, to string) (addr string) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all sync.WaitGroup
-	t.Cleanup(func() { l.Close(); all.Wait() })
-	all.Go(func() {
-		for {
-			in, err := l.Accept()
-			if err != nil {
-				return
-			}
-			all.Go(func() {
-				defer in.Close()
-				out, err := net.Dial("tcp", to)
-				if err != nil {
-					return
+// A network that cuts connections, in the middle of requests and answers, or swallows what it is given, costs attempts and
+// no record.
+func TestBadNetwork(t *testing.T) {
+	j := newJob(t, standin.Config{})
+	n := j.through()
+	n.add(toxic{Type: "limit_data", Stream: "upstream", Toxicity: 0.5, Attributes: map[string]any{"bytes": 20_000}})
+	n.add(toxic{Type: "limit_data", Stream: "downstream", Toxicity: 1, Attributes: map[string]any{"bytes": 40_000}})
+	n.add(toxic{Type: "reset_peer", Stream: "downstream", Toxicity: 0.2, Attributes: map[string]any{"timeout": 5}})
+	n.add(toxic{Type: "slicer", Stream: "downstream", Toxicity: 0.5, Attributes: map[string]any{"average_size": 500, "size_variation": 300, "delay": 10}})
+	n.add(toxic{Type: "timeout", Stream: "upstream", Toxicity: 0.05, Attributes: map[string]any{"timeout": 0}})
+	j.flags = []string{"--retries", "20", "--timeout", "1s", "-q"}
+	j.finish()
+	t.Logf("%d requests for %d records, %d answers paid for again", len(j.server.Requests()), j.records, j.paidAgain())
+}
+
+// A network that is gone in the middle of the job fails the records that are left; once it is back, these are asked for,
+// and what had been answered is not, but for what was on its way.
+func TestCutNetwork(t *testing.T) {
+	for _, flags := range [][]string{nil, {"--no-cache"}} {
+		t.Run(fmt.Sprint(flags), func(t *testing.T) {
+			j := newJob(t, standin.Config{Latency: 20 * time.Millisecond})
+			n := j.through()
+			j.flags = append(flags, "-q", "--retries", "0")
+			cuts := 3
+			for range cuts {
+				cmd := j.command()
+				before := len(j.server.Requests())
+				if err := cmd.Start(); err != nil {
+					t.Fatal(err)
 				}
-				defer out.Close()
-				all.Go(func() { io.CopyN(out, in, 500+rand.N[int64](4000)); out.Close(); in.Close() })
-				io.CopyN(in, out, 500+rand.N[int64](8000))
-			})
-		}
-	})
-	return l.Addr().String()
+				ended := make(chan error, 1)
+				go func() { ended <- cmd.Wait() }()
+				for len(j.server.Requests()) < before+50 {
+					select {
+					case err := <-ended:
+						t.Fatalf("it ended early: %v", err)
+					case <-time.After(time.Millisecond):
+					}
+				}
+				n.up(false)
+				var exit *exec.ExitError
+				if err := <-ended; !errors.As(err, &exit) || exit.ExitCode() != 3 {
+					t.Errorf("with no network: %v", err)
+				}
+				n.up(true)
+			}
+			j.finish()
+			if again := j.paidAgain(); again > cuts*j.jobs {
+				t.Errorf("%d answers were paid for again after %d cuts of %d jobs", again, cuts, j.jobs)
+			}
+			t.Logf("%d cuts, %d answers paid for again", cuts, j.paidAgain())
+		})
+	}
 }
 
 // Without room for the output the job stops and says so; once there is room it goes on, and no answer is paid for twice:
-// what could not be written down is in the cache.
+// there is room for those in flight.
 func TestNoRoomForTheOutput(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can mount a file system")
 	}
-	j := newJob(t, standin.Config{})
-	small := filepath.Dir(j.output())
-	if err := os.MkdirAll(small, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := syscall.Mount("tmpfs", small, "tmpfs", 0, "size=32k"); err != nil {
-		t.Skipf("no file system can be mounted here: %v", err)
-	}
-	t.Cleanup(func() { syscall.Unmount(small, syscall.MNT_DETACH) })
-	var exit *exec.ExitError
-	out, err := j.command().CombinedOutput()
-	if !errors.As(err, &exit) || exit.ExitCode() != 1 || !bytes.Contains(out, []byte("no space left")) {
-		t.Errorf("%v\n%s", err, out)
-	}
-	if err := syscall.Mount("tmpfs", small, "tmpfs", syscall.MS_REMOUNT, "size=10m"); err != nil {
-		t.Fatal(err)
-	}
-	j.finish()
-	if again := j.paidAgain(); again != 0 {
-		t.Errorf("%d answers were paid for again", again)
+	for _, flags := range [][]string{nil, {"--no-cache"}} {
+		t.Run(fmt.Sprint(flags), func(t *testing.T) {
+			j := newJob(t, standin.Config{Latency: 20 * time.Millisecond})
+			j.flags, j.jobs = flags, 64
+			small := filepath.Dir(j.output())
+			if err := os.MkdirAll(small, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := syscall.Mount("tmpfs", small, "tmpfs", 0, "size=3m"); err != nil {
+				t.Skipf("no file system can be mounted here: %v", err)
+			}
+			t.Cleanup(func() { syscall.Unmount(small, syscall.MNT_DETACH) })
+			var exit *exec.ExitError
+			out, err := j.command().CombinedOutput()
+			if !errors.As(err, &exit) || exit.ExitCode() != 1 || !bytes.Contains(out, []byte("no space left")) || j.server.Paid() < j.jobs {
+				t.Errorf("%v, %d answers were paid for\n%s", err, j.server.Paid(), out)
+			}
+			if err := syscall.Mount("tmpfs", small, "tmpfs", syscall.MS_REMOUNT, "size=20m"); err != nil {
+				t.Fatal(err)
+			}
+			j.finish()
+			if again := j.paidAgain(); again != 0 {
+				t.Errorf("%d answers were paid for again", again)
+			}
+		})
 	}
 }

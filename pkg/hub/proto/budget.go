@@ -196,15 +196,16 @@ type Sharing struct {
 // A BudgetUse is a budget with the limits in force.
 type BudgetUse struct {
 	Budget
-	Users   uint64 // connections
-	Waiting uint64 // requests that wait for their start
+	Users   uint64        // connections
+	Waiting uint64        // requests that wait for their start
+	Held    time.Duration // for so long none starts, as the server has asked
 }
 
 func (s Sharing) append(b []byte) []byte {
 	b = appendUint64(appendUint64(b, s.Leases), s.Waiting)
 	b = binary.AppendUvarint(b, uint64(len(s.Budgets)))
 	for _, u := range s.Budgets {
-		b = appendUint64(appendUint64(u.Budget.Append(b), u.Users), u.Waiting)
+		b = appendUint64(appendUint64(appendUint64(u.Budget.Append(b), u.Users), u.Waiting), uint64(u.Held))
 	}
 	return b
 }
@@ -212,7 +213,7 @@ func (s Sharing) append(b []byte) []byte {
 func (d *decoder) sharing() (s Sharing) {
 	s.Leases, s.Waiting = d.uint64(), d.uint64()
 	for n := d.length(); n > 0 && !d.bad; n-- {
-		s.Budgets = append(s.Budgets, BudgetUse{d.budget(), d.uint64(), d.uint64()})
+		s.Budgets = append(s.Budgets, BudgetUse{d.budget(), d.uint64(), d.uint64(), d.duration()})
 	}
 	return s
 }

@@ -87,7 +87,7 @@ func TestMessages(t *testing.T) {
 	counts := Counts{"a": 1e300, "": 0}
 	c, err := ParseCounts(counts.Append(nil))
 	check(counts, c, err)
-	stats := Stats{1, 2, 3, 4, 5, 6, 7, Sharing{8, 9, []BudgetUse{{Budget{"b", 1, 0, 2.5}, 1, 1000}, {}}}}
+	stats := Stats{1, 2, 3, 4, 5, 6, 7, Sharing{8, 9, []BudgetUse{{Budget{"b", 1, 0, 2.5}, 1, 1000, time.Minute}, {}}}}
 	s, err := ParseStats(stats.Append(nil))
 	check(stats, s, err)
 	purge := Purge{Older: time.Minute, Model: "gpt"}

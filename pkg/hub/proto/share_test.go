@@ -69,7 +69,7 @@ func FuzzShared(f *testing.F) {
 		Start{ID: 1, Tokens: 2, Budget: budget}.Append(nil),
 		Settle{"name", 5, 6}.Append(nil),
 		Hold{"name", time.Second}.Append(nil),
-		Stats{Sharing: Sharing{1, 2, []BudgetUse{{budget, 3, 4}}}}.Append(nil),
+		Stats{Sharing: Sharing{1, 2, []BudgetUse{{budget, 3, 4, 5}}}}.Append(nil),
 	} {
 		f.Add(seed)
 	}
