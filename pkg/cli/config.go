@@ -85,6 +85,15 @@ func StateDir(getenv func(string) string) string {
 	return xdg(getenv, "XDG_STATE_HOME", ".local/state")
 }
 
+// AuditLog is the log of the uses of credentials, see package audit, or "".
+func AuditLog(getenv func(string) string) string {
+	dir := StateDir(getenv)
+	if dir == "" {
+		return ""
+	}
+	return filepath.Join(dir, "audit.jsonl")
+}
+
 // xdg follows the XDG Base Directory Specification, which has relative paths
 // in the variables ignored.
 func xdg(getenv func(string) string, variable, underHome string) string {

@@ -41,6 +41,7 @@ type Client struct {
 
 	sys     *cli.System
 	plan    plan
+	profile string
 	api     string
 	embeds  bool
 	sample  int
@@ -55,6 +56,7 @@ type Client struct {
 
 	wire      *wire.Client
 	key       *credential.Live // nil: none is needed
+	use       *use             // of the key; nil: it is not in the audit log
 	retries   int
 	maxWait   time.Duration
 	refreshes bool
@@ -106,6 +108,7 @@ func New(sys *cli.System, drain *cli.Drain, flags *cli.Flags, f *Flags, o Option
 	c := &Client{
 		sys:       sys,
 		plan:      p,
+		profile:   f.profile,
 		api:       f.api.Value,
 		embeds:    o.Embed,
 		sample:    f.sample.N,
@@ -302,8 +305,9 @@ func (c *Client) Request(turns ...llm.Message) (*llm.Request, error) {
 	return &llm.Request{Model: p.Model, Body: body, Sample: c.sample}, nil
 }
 
-// Close hands the counters on and leaves the hub.
+// Close hands the counters on, notes what the key was used for, and leaves the hub.
 func (c *Client) Close() {
+	c.endUse()
 	totals := c.counters.Take()
 	if c.wire == nil { // what was only looked at does not count
 		if c.hub != nil {

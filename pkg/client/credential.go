@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"gptpipe/pkg/audit"
 	"gptpipe/pkg/auth"
 	"gptpipe/pkg/cli"
 	"gptpipe/pkg/credential"
@@ -47,6 +48,49 @@ func (c *Client) useKey(k credential.Key) {
 	c.sys.Redact.Add(k.Secret)
 	c.sys.Log.Debugf("key from %s", k.Source)
 	c.wire.SetKey(k.Secret, false)
+	c.endUse()
+	c.beginUse(k)
+}
+
+// A use is what the audit log is told of a key when it is not used any more.
+type use struct {
+	audit            *audit.Use
+	requests, tokens int64 // before
+}
+
+// beginUse notes in the audit log that a key is used. A log that cannot be
+// written is told of once, and is no reason not to go on.
+func (c *Client) beginUse(k credential.Key) {
+	log := cli.AuditLog(c.sys.Getenv)
+	if log == "" {
+		return
+	}
+	u, err := audit.Start(log, audit.Record{
+		Command:  c.sys.Name,
+		Profile:  c.profile,
+		Source:   k.Source,
+		Key:      audit.Fingerprint(k.Secret),
+		Endpoint: c.plan.endpoint.String(),
+		Model:    c.Model(),
+	})
+	if err != nil {
+		c.sys.Log.Warnf("the use of the key is not in the audit log: %v", err)
+		return
+	}
+	c.use = &use{audit: u}
+	c.use.requests, c.use.tokens = c.counters.Used()
+}
+
+// endUse notes in the audit log what the key was used for, if its begin is there.
+func (c *Client) endUse() {
+	if c.use == nil {
+		return
+	}
+	requests, tokens := c.counters.Used()
+	if err := c.use.audit.End(requests-c.use.requests, tokens-c.use.tokens); err != nil {
+		c.sys.Log.Warnf("the end of the use of the key is not in the audit log: %v", err)
+	}
+	c.use = nil
 }
 
 // renewing puts the renewal of the credential around next.

@@ -33,6 +33,9 @@ type Counters struct {
 	values   map[string]float64
 	outcomes map[outcome]float64
 	times    map[asker]*histogram
+	tokens   map[asker]*tokens
+
+	requests, used int64 // ever
 }
 
 // An asker is a command and the model that it asks.
@@ -51,6 +54,9 @@ type histogram struct {
 	sum    float64                   // seconds
 }
 
+// tokens are what answers were billed by.
+type tokens struct{ input, output float64 }
+
 // NewCounters returns counters that have counted nothing.
 func NewCounters() *Counters {
 	c := new(Counters)
@@ -62,6 +68,7 @@ func (c *Counters) reset() {
 	c.values = map[string]float64{}
 	c.outcomes = map[outcome]float64{}
 	c.times = map[asker]*histogram{}
+	c.tokens = map[asker]*tokens{}
 }
 
 // Add adds by to a series.
@@ -71,13 +78,31 @@ func (c *Counters) Add(series string, by float64) {
 	c.values[series] += by
 }
 
-// request counts a request that ended.
-func (c *Counters) request(o outcome, took time.Duration) {
+// Used is how many requests have ended, and how many tokens they took, in all.
+func (c *Counters) Used() (requests, tokens int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.requests, c.used
+}
+
+// request counts a request that ended, and the tokens that it took.
+func (c *Counters) request(o outcome, took time.Duration, input, output int) {
 	seconds := took.Seconds()
 	bucket, _ := slices.BinarySearch(buckets[:], seconds)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.requests++
 	c.outcomes[o]++
+	if input+output > 0 {
+		c.used += int64(input + output)
+		t := c.tokens[o.asker]
+		if t == nil {
+			t = new(tokens)
+			c.tokens[o.asker] = t
+		}
+		t.input += float64(input)
+		t.output += float64(output)
+	}
 	h := c.times[o.asker]
 	if h == nil {
 		h = new(histogram)
@@ -94,6 +119,10 @@ func (c *Counters) Take() map[string]float64 {
 	taken := c.values
 	for o, n := range c.outcomes {
 		taken[Series("gpt_requests_total", "command", o.command, "model", o.model, "status", o.status)] += n
+	}
+	for a, t := range c.tokens {
+		taken[Series("gpt_tokens_total", "command", a.command, "model", a.model, "kind", "input")] += t.input
+		taken[Series("gpt_tokens_total", "command", a.command, "model", a.model, "kind", "output")] += t.output
 	}
 	for a, h := range c.times {
 		h.series(a, taken)
@@ -162,7 +191,12 @@ func Requests(next llm.Completer, c *Counters, command string) llm.Completer {
 		case err != nil:
 			return resp, err // not begun
 		}
-		c.request(outcome{asker{command, req.Model}, status}, time.Since(begin))
+		took := time.Since(begin)
+		var input, output int
+		if resp != nil {
+			input, output = resp.Tokens()
+		}
+		c.request(outcome{asker{command, req.Model}, status}, took, input, output)
 		return resp, err
 	})
 }

@@ -18,6 +18,7 @@ import (
 var families = []struct{ name, kind, help string }{
 	{"gpt_requests_total", "counter", "Requests sent, by command, model and HTTP status or kind of failure."},
 	{"gpt_response_time_seconds", "histogram", "Time from a request to the last byte of its answer."},
+	{"gpt_tokens_total", "counter", "Tokens that answers were billed for, as the server told, by kind: input or output."},
 	{"gpt_cache_hits_total", "counter", "Answers that came from the cache."},
 }
 
