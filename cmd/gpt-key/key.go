@@ -19,6 +19,7 @@ var calls = map[string]func(context.Context, *cli.System, []string) error{
 // run does the call that the first operand names. Operands are not repeated in
 // messages: one may be a key.
 func run(ctx context.Context, sys *cli.System) error {
+	cli.Protect()
 	operands, err := cli.NewFlags().Parse(sys.Args)
 	switch {
 	case err != nil:

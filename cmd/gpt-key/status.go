@@ -21,7 +21,7 @@ func status(ctx context.Context, sys *cli.System, args []string) error {
 	}
 	key, attempts, err := credential.Trace(ctx, credential.Query{
 		Profile: s.profile, Named: s.named, Host: s.host, Command: s.command,
-		Getenv: sys.Getenv, ConfigDir: s.configDir, Stderr: sys.Stderr,
+		Getenv: sys.Getenv, ConfigDir: s.configDir, Stderr: sys.Redact.Writer(sys.Stderr),
 	})
 	for _, a := range attempts {
 		sys.Redact.Add(a.Entry.Key)

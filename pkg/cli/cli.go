@@ -39,6 +39,10 @@ type System struct {
 	Getenv func(string) string
 	Log    *Log
 	Redact *redact.Redactor
+
+	// Crashes leaves panics to the runtime, whose report somebody reads. The
+	// command must have no secret.
+	Crashes bool
 }
 
 // Main runs a command on this process's arguments and streams and ends the
@@ -61,6 +65,7 @@ func Main(name, usage string, run func(context.Context, *System) error) {
 	sys.Log = NewLog(name, os.Stderr, sys.Redact)
 	log.SetFlags(0)
 	log.SetOutput(debugWriter{sys.Log}) // net/http shows there what servers send
+	defer recovered(sys)
 	err := run(context.Background(), sys)
 	switch {
 	case errors.Is(err, ErrHelp):

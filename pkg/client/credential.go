@@ -29,8 +29,9 @@ func (c *Client) openKey(ctx context.Context, f *Flags) error {
 		Command:   f.keyCommand,
 		Getenv:    c.sys.Getenv,
 		ConfigDir: cli.ConfigDir(c.sys.Getenv),
-		Stderr:    c.sys.Stderr,
-	}, c.useKey)
+		StateDir:  cli.StateDir(c.sys.Getenv),
+		Stderr:    c.sys.Redact.Writer(c.sys.Stderr),
+	}, c.useKey, func(err error) { c.sys.Log.Warnf("%v", err) })
 	var none *credential.NotFoundError
 	switch {
 	case err == nil:
@@ -47,7 +48,7 @@ func (c *Client) openKey(ctx context.Context, f *Flags) error {
 func (c *Client) useKey(k credential.Key) {
 	c.sys.Redact.Add(k.Secret)
 	c.sys.Log.Debugf("key from %s", k.Source)
-	c.wire.SetKey(k.Secret, false)
+	c.wire.SetKey(k.Secret, k.Token)
 	c.endUse()
 	c.beginUse(k)
 }

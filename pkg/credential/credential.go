@@ -47,6 +47,7 @@ type Query struct {
 
 	Getenv    func(string) string
 	ConfigDir string    // keys are in its folder "keys"; empty: there is none
+	StateDir  string    // locks of logins are in its folder "login"; empty: none can be refreshed
 	Stderr    io.Writer // for what the key command says; nil discards it
 }
 
@@ -59,7 +60,17 @@ func (q Query) profile() string {
 
 // A Key is a secret and the name of the source it came from. Printed with fmt
 // it shows the source alone.
-type Key struct{ Secret, Source string }
+type Key struct {
+	Secret, Source string
+	Token          bool // it is the access token of a login
+
+	entry Entry
+	store Store // that it is kept in, or nil
+}
+
+func newKey(e Entry, s source) Key {
+	return Key{Secret: e.Key, Source: s.name, Token: e.OAuth != nil, entry: e, store: s.store}
+}
 
 func (k Key) String() string { return "key from " + k.Source }
 
@@ -132,7 +143,7 @@ func search(ctx context.Context, q Query, all bool) (key Key, attempts []Attempt
 		if !decided {
 			switch {
 			case reason == nil:
-				key, decided = Key{entry.Key, s.name}, true
+				key, decided = newKey(entry, s), true
 			case endsSearch(reason):
 				err, decided = &SourceError{s.name, reason}, true
 			}

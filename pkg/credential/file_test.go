@@ -162,7 +162,7 @@ func TestStoredForms(t *testing.T) {
 		ok   bool
 	}{
 		{`{"key":"sk-one","host":"example.com","set":"2026-01-02T03:04:05Z"}`,
-			Entry{"sk-one", "example.com", time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}, true},
+			Entry{Key: "sk-one", Host: "example.com", Set: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}, true},
 		{`{"key":"sk-one","host":"example.com","later":{"x":1}}` + "\n", Entry{Key: "sk-one", Host: "example.com"}, true},
 		{"sk-one\n", Entry{Key: "sk-one", Host: DefaultHost}, true},
 		{`{"key":"sk-one"}`, Entry{}, false},

@@ -56,14 +56,14 @@ func TestFirstSourceWins(t *testing.T) {
 		change func(*Query)
 		want   Key
 	}{
-		{"all", func(*Query) {}, Key{"sk-command", "--key-command"}},
-		{"no command", func(q *Query) { q.Command = "" }, Key{"sk-environment", "$OPENAI_API_KEY"}},
+		{"all", func(*Query) {}, Key{Secret: "sk-command", Source: "--key-command"}},
+		{"no command", func(q *Query) { q.Command = "" }, Key{Secret: "sk-environment", Source: "$OPENAI_API_KEY"}},
 		{"named profile", func(q *Query) { q.Command, q.Named = "", true },
-			Key{"sk-systemd", "$CREDENTIALS_DIRECTORY/openai-api-key"}},
-		{"no environment", func(q *Query) { q.Command, q.Getenv = "", environment() }, Key{"sk-file", "keys/default"}},
+			Key{Secret: "sk-systemd", Source: "$CREDENTIALS_DIRECTORY/openai-api-key"}},
+		{"no environment", func(q *Query) { q.Command, q.Getenv = "", environment() }, Key{Secret: "sk-file", Source: "keys/default"}},
 		{"another profile", func(q *Query) {
 			q.Command, q.Getenv, q.Profile, q.Named = "", environment(), "work", true
-		}, Key{"sk-work", "keys/work"}},
+		}, Key{Secret: "sk-work", Source: "keys/work"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -74,7 +74,7 @@ func TestFirstSourceWins(t *testing.T) {
 				t.Fatal(err)
 			}
 			got.Source = strings.TrimPrefix(got.Source, q.ConfigDir+"/")
-			if got != test.want {
+			if got.Secret != test.want.Secret || got.Source != test.want.Source {
 				t.Errorf("got %q from %s, want %q from %s", got.Secret, got.Source, test.want.Secret, test.want.Source)
 			}
 		})
@@ -242,7 +242,7 @@ func TestKeyCommandEndsWithItsContext(t *testing.T) {
 }
 
 func TestPrintingShowsNoSecret(t *testing.T) {
-	key := Key{"sk-secret-value", "keyring"}
+	key := Key{Secret: "sk-secret-value", Source: "keyring"}
 	entry := Entry{Key: "sk-secret-value", Host: "api.openai.com"}
 	for _, v := range []any{key, &key, entry, &entry, Attempt{"keyring", entry, nil}, []Key{key}} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {

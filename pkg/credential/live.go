@@ -2,27 +2,44 @@ package credential
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
+
+	"gptpipe/pkg/oauth"
 )
 
+// early is how long before the end of an access token the next is got; of a
+// token that is good for less than five times that, a fifth of its time.
+const early = time.Minute
+
 // A Live is the credential of a process that may run for days: when the server
-// refuses the key, the sources are asked again, for it may have been rotated.
-// It is safe for concurrent use.
+// refuses the key, the sources are asked again, for it may have been rotated,
+// and an access token is refreshed before it expires. It is safe for concurrent
+// use.
 type Live struct {
 	query Query
 	found func(Key)
+	told  func(error)
 
-	key atomic.Pointer[Key]
+	key atomic.Pointer[current]
 
-	mu     sync.Mutex // held while the sources are asked
+	mu     sync.Mutex // held while another key is looked for
 	barren string     // a refused secret for which there was no other
 }
 
+// current is a key, and when it is to be refreshed, unless that is zero.
+type current struct {
+	Key
+	due time.Time
+}
+
 // Open answers what Find does, and keeps it up to date. found is called with
-// each key before it is used, one at a time.
-func Open(ctx context.Context, q Query, found func(Key)) (*Live, error) {
-	l := &Live{query: q, found: found}
+// each key before it is used, one at a time, and told with what the user should
+// know: a *NotStoredError.
+func Open(ctx context.Context, q Query, found func(Key), told func(error)) (*Live, error) {
+	l := &Live{query: q, found: found, told: told}
 	key, err := Find(ctx, q)
 	if err != nil {
 		return nil, err
@@ -32,27 +49,57 @@ func Open(ctx context.Context, q Query, found func(Key)) (*Live, error) {
 }
 
 func (l *Live) take(k Key) {
+	c := &current{Key: k}
+	if login := k.entry.OAuth; login != nil && !login.Expires.IsZero() {
+		c.due = login.Expires.Add(-min(early, time.Until(login.Expires)/5))
+	}
 	l.found(k)
-	l.key.Store(&k)
+	l.key.Store(c)
 }
 
-// Key is the key in use.
-func (l *Live) Key() Key { return *l.key.Load() }
+// Secret answers the secret in use, refreshed if it is about to expire. Its
+// error is a *RefreshError, or that of ctx.
+func (l *Live) Secret(ctx context.Context) (string, error) {
+	c := l.key.Load()
+	if !c.isDue() {
+		return c.Secret, nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if c = l.key.Load(); !c.isDue() {
+		return c.Secret, nil
+	}
+	err := l.refresh(ctx, c.Key)
+	switch {
+	case err == nil:
+		return l.key.Load().Secret, nil
+	case ctx.Err() == nil && time.Now().Before(c.entry.OAuth.Expires): // it is good for a while
+		l.key.Store(&current{Key: c.Key, due: time.Now().Add(pause)})
+		return c.Secret, nil
+	}
+	return "", err
+}
 
-// Secret is that of the key in use.
-func (l *Live) Secret(context.Context) (string, error) { return l.key.Load().Secret, nil }
+func (c *current) isDue() bool { return !c.due.IsZero() && !time.Now().Before(c.due) }
 
-// Replaced asks the sources again, once for all who were refused with the same
-// secret, and reports whether there is another key than that now. One that
-// cannot be found any more is no other.
+// Replaced looks for another credential, once for all who were refused with the
+// same secret: an access token is refreshed, for anything else the sources are
+// asked again. It reports whether there is another now; a key that cannot be
+// found any more is no other. Its error is as Secret's.
 func (l *Live) Replaced(ctx context.Context, refused string) (bool, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	c := l.key.Load()
 	switch {
-	case l.key.Load().Secret != refused:
+	case c.Secret != refused:
 		return true, nil
 	case l.barren == refused:
 		return false, nil
+	}
+	if c.Token {
+		if err := l.refresh(ctx, c.Key); !overtaken(err) {
+			return err == nil && l.key.Load().Secret != refused, err
+		}
 	}
 	key, err := Find(ctx, l.query)
 	if ctx.Err() != nil {
@@ -64,4 +111,51 @@ func (l *Live) Replaced(ctx context.Context, refused string) (bool, error) {
 	}
 	l.take(key)
 	return true, nil
+}
+
+// overtaken reports whether a login could not be refreshed because another
+// credential has taken its place.
+func overtaken(err error) bool {
+	return errors.Is(err, ErrNoLogin) || errors.Is(err, ErrNoEntry) || errors.As(err, new(*BoundError))
+}
+
+// refresh takes the next access token of a login. The caller holds mu.
+func (l *Live) refresh(ctx context.Context, k Key) error {
+	profile := l.query.profile()
+	next, err := Refresh(ctx, k.store, LockPath(l.query.StateDir, profile), profile, k.entry)
+	switch {
+	case errors.As(err, new(*NotStoredError)):
+		l.told(err)
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		return &RefreshError{Err: err}
+	}
+	l.take(Key{Secret: next.Key, Source: k.Source, Token: next.OAuth != nil, entry: next, store: k.store})
+	return nil
+}
+
+// A RefreshError is a login whose next access token could not be had.
+type RefreshError struct{ Err error }
+
+func (e *RefreshError) Error() string {
+	text := "the login could not be refreshed: " + e.Err.Error()
+	if errors.Is(e.Err, oauth.ErrEnded) {
+		text += ": gpt-key login makes a new one"
+	}
+	return text
+}
+
+func (e *RefreshError) Unwrap() error { return e.Err }
+
+// Temporary reports whether it may be had later: the provider did not refuse it.
+func (e *RefreshError) Temporary() bool {
+	var refusal *oauth.Error
+	switch {
+	case errors.As(e.Err, &refusal):
+		return !refusal.Refused()
+	case errors.Is(e.Err, oauth.ErrEnded), errors.Is(e.Err, errNoStateDir), overtaken(e.Err):
+		return false
+	}
+	return true
 }

@@ -12,8 +12,9 @@ import (
 // A source is a place to look for a key. look answers a cleaned key, or why
 // there is none to be had.
 type source struct {
-	name string
-	look func(context.Context) (Entry, error)
+	name  string
+	store Store // that it looks in, or nil
+	look  func(context.Context) (Entry, error)
 }
 
 // Reasons why a source has no key.
@@ -24,13 +25,13 @@ var (
 )
 
 func (q Query) sources() []source {
-	files := Files{ConfigDir: q.ConfigDir}
+	keyring, files := Keyring{Getenv: q.Getenv}, Files{ConfigDir: q.ConfigDir}
 	return []source{
-		{"--key-command", q.fromCommand},
-		{"$OPENAI_API_KEY", q.fromEnvironment},
-		{"$CREDENTIALS_DIRECTORY/openai-api-key", q.fromCredentials},
-		{"keyring", q.fromStore(Keyring{Getenv: q.Getenv})},
-		{files.Path(q.profile()), q.fromStore(files)},
+		{"--key-command", nil, q.fromCommand},
+		{"$OPENAI_API_KEY", nil, q.fromEnvironment},
+		{"$CREDENTIALS_DIRECTORY/openai-api-key", nil, q.fromCredentials},
+		{"keyring", keyring, q.fromStore(keyring)},
+		{files.Path(q.profile()), files, q.fromStore(files)},
 	}
 }
 
@@ -92,9 +93,13 @@ func cleaned(text string) (Entry, error) {
 	return Entry{Key: key}, err
 }
 
+// maxStored is more than a login has: two tokens of 16 KiB, and what stands
+// around them.
+const maxStored = 64 << 10
+
 // readSome reads more than any key has, and not without end.
 func readSome(r io.Reader) (string, error) {
-	data, err := io.ReadAll(io.LimitReader(r, 2*maxKey))
+	data, err := io.ReadAll(io.LimitReader(r, maxStored))
 	return string(data), err
 }
 

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"strings"
 	"time"
+
+	"gptpipe/pkg/oauth"
 )
 
 // A Store keeps one Entry a profile.
@@ -23,11 +25,15 @@ type Store interface {
 var ErrNoEntry = errors.New("no entry for this profile")
 
 // An Entry is what is stored: a key, the host it is bound to and when it was
-// set (zero: not known). Printed with fmt it shows no key.
+// set (zero: not known). Of a login, the key is the access token, and OAuth has
+// the rest. Printed with fmt it shows no key.
 type Entry struct {
-	Key  string    `json:"key"`
-	Host string    `json:"host"`
-	Set  time.Time `json:"set,omitzero"`
+	Key   string    `json:"key"`
+	Host  string    `json:"host"`
+	Set   time.Time `json:"set,omitzero"`
+	OAuth *Login    `json:"oauth,omitempty"`
+
+	unsaved string // the key that is stored in its place, where it could not be
 }
 
 func (e Entry) String() string { return "key for " + e.Host }
@@ -61,6 +67,12 @@ func decodeEntry(text string) (Entry, error) {
 		if entry.Host == "" {
 			return Entry{}, &InvalidError{"it is bound to no host"}
 		}
+	}
+	if entry.OAuth != nil {
+		if !oauth.Usable(entry.Key) {
+			return Entry{}, &InvalidError{"its access token cannot be sent in a header"}
+		}
+		return entry, nil
 	}
 	var err error
 	if entry.Key, err = Clean(entry.Key); err != nil {

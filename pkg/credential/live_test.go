@@ -1,0 +1,232 @@
+package credential
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"gptpipe/pkg/oauth"
+)
+
+// issuer is a token endpoint: token N for the Nth request.
+type issuer struct {
+	*httptest.Server
+
+	mu      sync.Mutex
+	asked   int
+	expires int // seconds
+	status  int // if not 0, of all answers
+}
+
+func newIssuer(t *testing.T) *issuer {
+	is := &issuer{expires: 3600}
+	is.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		is.mu.Lock()
+		defer is.mu.Unlock()
+		is.asked++
+		w.Header().Set("Content-Type", "application/json")
+		if is.status != 0 {
+			w.WriteHeader(is.status)
+			if is.status == http.StatusBadRequest {
+				fmt.Fprint(w, `{"error":"invalid_grant","error_description":"it was revoked"}`)
+			}
+			return
+		}
+		fmt.Fprintf(w, `{"access_token":"token-%d","token_type":"Bearer","expires_in":%d,"refresh_token":"refresh-%d"}`, is.asked, is.expires, is.asked)
+	}))
+	t.Cleanup(is.Close)
+	return is
+}
+
+func (is *issuer) set(expires, status int) {
+	is.mu.Lock()
+	defer is.mu.Unlock()
+	is.expires, is.status = expires, status
+}
+
+func (is *issuer) count() int {
+	is.mu.Lock()
+	defer is.mu.Unlock()
+	return is.asked
+}
+
+// live has a login that is good for so long, and notes the keys that it finds.
+func live(t *testing.T, is *issuer, good time.Duration) (l *Live, q Query, found *[]string) {
+	q = Query{Host: DefaultHost, Getenv: func(string) string { return "" }, ConfigDir: t.TempDir(), StateDir: t.TempDir()}
+	entry := Entry{Key: "token-0", Host: DefaultHost, OAuth: &Login{
+		Provider: oauth.Provider{TokenURL: is.URL, ClientID: "c"}, Flow: FlowDevice, Refresh: "refresh-0", Expires: time.Now().Add(good),
+	}}
+	if err := (Files{q.ConfigDir}).Set(t.Context(), DefaultProfile, entry); err != nil {
+		t.Fatal(err)
+	}
+	found = new([]string)
+	l, err := Open(t.Context(), q, func(k Key) {
+		if !k.Token {
+			t.Errorf("%v is no token", k)
+		}
+		*found = append(*found, k.Secret)
+	}, func(err error) { t.Error(err) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l, q, found
+}
+
+func secret(t *testing.T, l *Live, want string) {
+	t.Helper()
+	if got, err := l.Secret(t.Context()); got != want || err != nil {
+		t.Errorf("%q, not %q; error %v", got, want, err)
+	}
+}
+
+// A token that has expired, or is about to, is refreshed once however many ask, and one that is good is not.
+func TestSecretIsRefreshedInTime(t *testing.T) {
+	for _, good := range []time.Duration{-time.Hour, 0, time.Hour} {
+		is := newIssuer(t)
+		l, _, found := live(t, is, good)
+		want, times := "token-1", 1
+		if good > 0 {
+			want, times = "token-0", 0
+		}
+		var all sync.WaitGroup
+		for range 20 {
+			all.Go(func() { secret(t, l, want) })
+		}
+		all.Wait()
+		if is.count() != times || len(*found) != times+1 {
+			t.Errorf("%v: refreshed %d times, keys %q", good, is.count(), *found)
+		}
+	}
+}
+
+// Tokens of a few seconds are used for most of their time.
+func TestShortTokens(t *testing.T) {
+	is := newIssuer(t)
+	is.set(30, 0)
+	l, _, _ := live(t, is, -time.Hour)
+	for range 5 {
+		secret(t, l, "token-1")
+	}
+}
+
+// A token that the server refuses is refreshed, once for all who were refused.
+func TestRefusedTokenIsReplaced(t *testing.T) {
+	is := newIssuer(t)
+	l, q, found := live(t, is, time.Hour)
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() {
+			if again, err := l.Replaced(t.Context(), "token-0"); !again || err != nil {
+				t.Error(again, err)
+			}
+		})
+	}
+	all.Wait()
+	secret(t, l, "token-1")
+	if is.count() != 1 || !slices.Equal(*found, []string{"token-0", "token-1"}) {
+		t.Errorf("refreshed %d times, keys %q", is.count(), *found)
+	}
+	if stored, err := (Files{q.ConfigDir}).Get(t.Context(), DefaultProfile); err != nil || stored.Key != "token-1" || stored.OAuth.Refresh != "refresh-1" {
+		t.Errorf("stored is %q, %v", stored.Key, err)
+	}
+}
+
+// When the provider fails, what is left of the token's time is used; when the login has ended, that is said.
+func TestProviderFails(t *testing.T) {
+	is := newIssuer(t)
+	is.set(0, http.StatusServiceUnavailable)
+	l, _, _ := live(t, is, 30*time.Second) // of which the last 6 are early
+	l.key.Load().due = time.Now()
+	secret(t, l, "token-0")
+	secret(t, l, "token-0")
+	if is.count() != 1 {
+		t.Errorf("asked %d times", is.count())
+	}
+
+	refused := func(temporary bool, status int) {
+		t.Helper()
+		is := newIssuer(t)
+		is.set(0, status)
+		l, _, _ := live(t, is, -time.Second)
+		_, err := l.Secret(t.Context())
+		var e *RefreshError
+		if !errors.As(err, &e) || e.Temporary() != temporary || errors.Is(err, oauth.ErrEnded) == temporary {
+			t.Errorf("status %d: %v", status, err)
+		}
+		if again, err := l.Replaced(t.Context(), "token-0"); again || !errors.As(err, &e) {
+			t.Errorf("status %d: %v, %v", status, again, err)
+		}
+	}
+	refused(true, http.StatusServiceUnavailable)
+	refused(false, http.StatusBadRequest)
+}
+
+// A key that was set in place of the login, or by hand in the file, is found.
+func TestRotatedKeyIsFound(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "keys", DefaultProfile)
+	write := func(key string) {
+		t.Helper()
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(key+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("sk-one")
+	q := Query{Host: DefaultHost, Getenv: func(string) string { return "" }, ConfigDir: dir}
+	l, err := Open(t.Context(), q, func(Key) {}, func(error) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	replaced := func(refused string, want bool) {
+		t.Helper()
+		if again, err := l.Replaced(t.Context(), refused); again != want || err != nil {
+			t.Errorf("%v, error %v", again, err)
+		}
+	}
+	secret(t, l, "sk-one")
+	replaced("sk-one", false)
+	write("sk-two")
+	replaced("sk-one", false) // it was looked for: the run is ending
+	replaced("sk-zero", true)
+	secret(t, l, "sk-one")
+
+	l, err = Open(t.Context(), q, func(Key) {}, func(error) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write("sk-three")
+	replaced("sk-two", true)
+	secret(t, l, "sk-three")
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	replaced("sk-three", false)
+	secret(t, l, "sk-three")
+}
+
+// A login in whose place a key has been set.
+func TestKeyInPlaceOfALogin(t *testing.T) {
+	is := newIssuer(t)
+	l, q, _ := live(t, is, time.Hour)
+	l.found = func(Key) {}
+	if err := (Files{q.ConfigDir}).Set(t.Context(), DefaultProfile, Entry{Key: "sk-new", Host: DefaultHost}); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := l.Replaced(t.Context(), "token-0"); !again || err != nil {
+		t.Error(again, err)
+	}
+	secret(t, l, "sk-new")
+	if is.count() != 0 || l.key.Load().Token {
+		t.Errorf("asked %d times", is.count())
+	}
+}

@@ -1,0 +1,149 @@
+package credential
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"gptpipe/pkg/oauth"
+)
+
+// ErrNoLogin says that what is stored is a key, which cannot be refreshed.
+var ErrNoLogin = errors.New("what is stored is a key, not a login")
+
+// A NotStoredError is an access token that was got and could not be stored. The
+// old refresh token may be worth nothing any more: when this process ends, the
+// login may be lost.
+type NotStoredError struct{ Err error }
+
+func (e *NotStoredError) Error() string {
+	return "the refreshed login is not stored: " + e.Err.Error()
+}
+func (e *NotStoredError) Unwrap() error { return e.Err }
+
+// grace is how long a refresh that is under way goes on after its context has
+// ended: the server may have changed the refresh token already.
+const grace = 2 * time.Second
+
+// LockPath is the lock of a profile's login, in the folder of what outlives a
+// run. All processes of the user have to go by the same.
+func LockPath(stateDir, profile string) string {
+	return filepath.Join(stateDir, "login", profile+".lock")
+}
+
+// Refresh answers what has taken the place of old, the entry of a login whose
+// access token has expired or was refused. Any number of processes may ask at
+// once: under the lock at lockPath, the first asks the provider and stores the
+// answer, the others find it in the store.
+//
+// A failure is kept beside the lock for 10 s: those who ask meanwhile fail with
+// it, a *RepeatedError, and do not ask the server once more. A login that was
+// deleted or replaced meanwhile is not brought back. With a *NotStoredError
+// there is an entry, which this process can use and refresh again.
+//
+// Other errors are those of oauth.Provider.Refresh and Client, of the store, of
+// the lock and of ctx; ErrNoLogin; and *BoundError, if what is stored now is for
+// another host than old.
+func Refresh(ctx context.Context, store Store, lockPath, profile string, old Entry) (Entry, error) {
+	lock, err := Lock(ctx, lockPath)
+	if err != nil {
+		return Entry{}, err
+	}
+	defer lock.Close()
+	stored, err := store.Get(ctx, profile)
+	switch {
+	case err != nil:
+		return Entry{}, err
+	case stored.Host != old.Host:
+		return Entry{}, &BoundError{stored.Host}
+	}
+	last := stored
+	if stored.Key == old.unsaved {
+		last = old // the store has what this one took the place of
+	}
+	switch {
+	case last.after(old):
+		return last, nil
+	case last.OAuth == nil:
+		return Entry{}, ErrNoLogin
+	}
+	if err := lock.repeated(last); err != nil {
+		return Entry{}, err
+	}
+	ctx, cancel := outlasting(ctx)
+	defer cancel()
+	token, err := last.OAuth.next(ctx)
+	if err != nil {
+		if ctx.Err() == nil {
+			lock.keep(last, err)
+		}
+		return Entry{}, err
+	}
+	next := last.WithToken(token)
+	// Who sets, deletes or logs in anew does not wait for this lock.
+	now, err := store.Get(ctx, profile)
+	switch {
+	case err == nil && now.Key != stored.Key:
+		if now.Host != old.Host {
+			return Entry{}, &BoundError{now.Host}
+		}
+		return now, nil
+	case errors.Is(err, ErrNoEntry):
+		return Entry{}, err
+	case err == nil:
+		err = store.Set(ctx, profile, next)
+	}
+	if err != nil {
+		next.unsaved = stored.Key
+		return next, &NotStoredError{err}
+	}
+	return next, nil
+}
+
+// after reports whether e has taken the place of old. A server may give the
+// same token again, for longer.
+func (e Entry) after(old Entry) bool {
+	return e.Key != old.Key || e.OAuth != nil && old.OAuth != nil && e.OAuth.Expires.After(old.OAuth.Expires)
+}
+
+// outlasting is a context that ends a moment after ctx.
+func outlasting(ctx context.Context) (context.Context, context.CancelFunc) {
+	late, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })
+	return late, func() { stop(); cancel() }
+}
+
+// A RepeatedError is a refresh that was not tried, for it has just failed, here
+// or in another process. It wraps the failure: oauth.ErrEnded and *oauth.Error
+// are found in it.
+type RepeatedError struct {
+	At  time.Time // of the failure
+	Err error
+}
+
+func (e *RepeatedError) Error() string {
+	return fmt.Sprintf("%v (asked at %s)", e.Err, e.At.Local().Format(time.TimeOnly))
+}
+func (e *RepeatedError) Unwrap() error { return e.Err }
+
+// A failure is what is kept of a refresh that failed.
+type failure struct {
+	Login   string       `json:"login"` // the fingerprint of what was refreshed
+	At      time.Time    `json:"at"`
+	Ended   bool         `json:"ended,omitempty"`
+	Refusal *oauth.Error `json:"refusal,omitempty"`
+	Text    string       `json:"text"`
+}
+
+func (f failure) error() error {
+	err := errors.New(f.Text)
+	if f.Refusal != nil {
+		err = f.Refusal
+	}
+	if f.Ended {
+		err = fmt.Errorf("%w: %w", oauth.ErrEnded, err)
+	}
+	return &RepeatedError{f.At, err}
+}
