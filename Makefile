@@ -17,7 +17,7 @@ COMMANDS = gpt-ask gpt-chunk gpt-map gpt-join gpt-key gpt-cache
 PAGES    = $(wildcard man/*.[157])
 
 # What the tests run beside Go: the program, and the Debian package it is in.
-NEEDED = gcc:gcc mandoc:mandoc \
+NEEDED = gcc:gcc mandoc:mandoc promtool:prometheus \
 	dbus-run-session:dbus-daemon gnome-keyring-daemon:gnome-keyring
 
 GOTESTSUM = $(GO) run gotest.tools/gotestsum@v1.13.0
@@ -33,7 +33,7 @@ demo: build
 	@CGO_ENABLED=0 $(BUILD) -o bin/stand-in ./test/standin/serve
 	@LIVE='$(LIVE)' sh demo/run.sh
 
-test: packages aimock check
+test: packages servers check
 	@rm -f bin/tests.json; mkdir -p bin
 	CGO_ENABLED=1 $(GOTESTSUM) --format pkgname --hide-summary output --jsonfile bin/tests.json -- -race -timeout 30m ./... ; \
 	status=$$?; sh test/tally.sh bin/tests.json; tally=$$?; [ $$status -eq 0 ] && exit $$tally; exit $$status
@@ -42,10 +42,10 @@ test: packages aimock check
 packages:
 	@sh test/packages.sh $(NEEDED)
 
-# The API mock needs a newer node than Debian 12 has; without it the tests
-# that use it are skipped by name.
-aimock:
-	@sh test/aimock/install.sh
+# The API mock and the OAuth 2.0 server need a newer node than Debian 12 has;
+# without it the tests that use them are skipped by name.
+servers:
+	@sh test/node/install.sh aimock oidc
 
 check:
 	@unformatted=$$(gofmt -l cmd pkg test); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted"; exit 1; }
@@ -68,4 +68,4 @@ install:
 clean:
 	rm -rf bin
 
-.PHONY: all build demo test packages aimock check bench install clean
+.PHONY: all build demo test packages servers check bench install clean

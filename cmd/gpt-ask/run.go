@@ -32,6 +32,7 @@ func (o *options) register(f *cli.Flags) {
 }
 
 func run(ctx context.Context, sys *cli.System) error {
+	cli.Protect()
 	flags := cli.NewFlags()
 	var o options
 	var api client.Flags

@@ -27,6 +27,7 @@ const callNames = "stats, list, get, purge, compact, export, import, serve, stop
 
 // run does the call that the first operand names. --cache may stand on either side of it.
 func run(ctx context.Context, sys *cli.System) error {
+	cli.Protect()
 	s := newSettings()
 	operands, err := s.flags.Parse(sys.Args)
 	switch {

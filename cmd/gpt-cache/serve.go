@@ -17,6 +17,7 @@ func serve(ctx context.Context, sys *cli.System, s *settings, args []string) err
 	var bound amount
 	s.flags.Var(&s.linger, "linger", "") // not from the environment: a keeper that is started by hand stays
 	s.flags.Var(&bound, "cache-size", "")
+	metrics := s.flags.String("metrics-listen", "", "")
 	if _, err := s.parse(sys, args, 0); err != nil {
 		return err
 	}
@@ -28,10 +29,20 @@ func serve(ctx context.Context, sys *cli.System, s *settings, args []string) err
 	} else {
 		s.linger = -1
 	}
+	sys.Crashes = true // the next keeper reads of them
 	keeper.Settle()
 	socket, err := passedSocket(sys)
 	if err != nil {
 		return err
+	}
+
+	if *metrics != "" {
+		m, err := listenForScrapes(sys, s, *metrics)
+		if err != nil {
+			return err
+		}
+		defer m.Close()
+		go m.serve(sys)
 	}
 
 	// To be stopped is what a server is for: no failure, and the second signal ends it where it stands.

@@ -9,9 +9,10 @@ import (
 	"gptpipe/pkg/cli"
 )
 
-// stats shows what the keeper holds and has done, one thing a line.
+// stats shows what the keeper holds and has done, one thing a line, or as metrics.
 func stats(ctx context.Context, sys *cli.System, s *settings, args []string) error {
 	s.startsKeeper()
+	exposition := s.flags.Bool("prometheus", false, "")
 	if _, err := s.parse(sys, args, 0); err != nil {
 		return err
 	}
@@ -20,6 +21,14 @@ func stats(ctx context.Context, sys *cli.System, s *settings, args []string) err
 		return err
 	}
 	defer c.Close()
+	if *exposition {
+		text, err := prometheus(ctx, c)
+		if err != nil {
+			return err
+		}
+		_, err = sys.Stdout.Write(text)
+		return err
+	}
 	st, err := c.Stats(ctx)
 	if err != nil {
 		return err

@@ -1,6 +1,6 @@
 package main
 
-const usage = `usage: gpt-cache stats [--cache DIR]
+const usage = `usage: gpt-cache stats [--cache DIR] [--prometheus]
        gpt-cache list [--cache DIR]
        gpt-cache get [--cache DIR] ID
        gpt-cache purge [--cache DIR] [--older D] [--model NAME]
@@ -8,6 +8,7 @@ const usage = `usage: gpt-cache stats [--cache DIR]
        gpt-cache export [--cache DIR] > FILE
        gpt-cache import [--cache DIR] [FILE]
        gpt-cache serve [--cache DIR] [--cache-size BYTES] [--linger D]
+                       [--metrics-listen ADDR]
        gpt-cache stop [--cache DIR]
 
 Looks after the answers and counters that gpt-ask and gpt-map share, over all
@@ -28,6 +29,9 @@ stop     ends the keeper, whoever started it; the next who needs one starts it
                           $XDG_CACHE_HOME/gptpipe, else ~/.cache/gptpipe)
       --older D           stored longer ago than this: 90m, 24h, 7d
       --model NAME        of this model, and of those whose names begin so
+      --prometheus        as metrics, counted over all processes
+      --metrics-listen ADDR
+                          answer GET /metrics there, as 127.0.0.1:9464
       --cache-size BYTES  how much disk the answers may take: 500MB, 2GB, 1GiB
                           (default 2GB); those stored first go first
       --linger D          how long a keeper that is started for this stays

@@ -48,8 +48,8 @@ func (c *chunker) record(rec record.Record) error {
 	text, ok := rec.Text(in)
 	switch {
 	case rec.Failed() && (!ok || c.o.in == "" && in == "text"):
-		c.line = append(c.line[:0], rec.Bytes()...)
-		return c.writeLine()
+		c.add(line{base: &rec}, len(rec.Bytes()))
+		return nil
 	case !ok:
 		return &record.LineError{Line: rec.Line, Err: fmt.Errorf("the record has no field %q", in)}
 	}

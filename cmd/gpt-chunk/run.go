@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"io"
@@ -11,20 +10,21 @@ import (
 	"gptpipe/pkg/record"
 )
 
-// A chunker divides inputs and writes records.
+// A chunker divides inputs.
 type chunker struct {
 	sys   *cli.System
 	o     options
 	opt   chunk.Options
 	names chunk.Names
-	out   *bufio.Writer
-	line  []byte // memory for the next one
-	bad   bool   // a record was left out
+	batch batch // what has been divided and not sent to be written
+	out   chan<- batch
+	bad   bool // a record was left out
 }
 
 func run(_ context.Context, sys *cli.System) error {
 	flags := cli.NewFlags()
-	c := &chunker{sys: sys, out: bufio.NewWriterSize(sys.Stdout, bufferSize)}
+	out := make(chan batch)
+	c := &chunker{sys: sys, out: out}
 	c.o.register(flags)
 	files, err := flags.Parse(sys.Args)
 	if err != nil {
@@ -41,11 +41,17 @@ func run(_ context.Context, sys *cli.System) error {
 	if c.o.jsonl {
 		read = c.records
 	}
-	ok, err := cli.EachInput(sys, files, func(name string, in io.Reader) error {
-		return read(name, flushFirst{in, c.out})
-	})
-	if err == nil {
-		err = c.out.Flush()
+	var ok bool
+	go func() {
+		defer close(out)
+		ok, err = cli.EachInput(sys, files, func(name string, in io.Reader) error {
+			return read(name, sendFirst{in, c})
+		})
+		c.send()
+	}()
+	// An output that is closed ends it even while an input is waited for.
+	if err := writeAll(sys.Stdout, out); err != nil {
+		return err
 	}
 	if err == nil && (!ok || c.bad) {
 		err = cli.Quiet(cli.StatusFailed)
@@ -53,19 +59,15 @@ func run(_ context.Context, sys *cli.System) error {
 	return err
 }
 
-const bufferSize = 64 << 10
-
-// flushFirst is an input that sends on what has been written before it waits
-// for more, so that a live stream comes out as far as it is known.
-type flushFirst struct {
-	in  io.Reader
-	out *bufio.Writer
+// sendFirst is an input that has what was divided written before it waits for
+// more, so that a live stream comes out as far as it is known.
+type sendFirst struct {
+	in io.Reader
+	c  *chunker
 }
 
-func (r flushFirst) Read(p []byte) (int, error) {
-	if err := r.out.Flush(); err != nil {
-		return 0, err
-	}
+func (r sendFirst) Read(p []byte) (int, error) {
+	r.c.send()
 	return r.in.Read(p)
 }
 
@@ -82,8 +84,8 @@ func (c *chunker) file(name string, in io.Reader) error {
 	return err
 }
 
-// divide writes the chunks of a document, each added to a copy of base, if that
-// is not nil.
+// divide makes the chunks of a document, each to be added to a copy of base, if
+// that is not nil.
 func (c *chunker) divide(in io.Reader, doc string, base *record.Record) error {
 	s, err := chunk.New(in, c.opt)
 	if err != nil {
@@ -97,22 +99,6 @@ func (c *chunker) divide(in io.Reader, doc string, base *record.Record) error {
 		if err != nil {
 			return err
 		}
-		if base == nil {
-			c.line = appendPart(c.line[:0], doc, part)
-		} else {
-			rec := *base
-			addPart(&rec, doc, part)
-			c.line = append(c.line[:0], rec.Bytes()...)
-		}
-		if err := c.writeLine(); err != nil {
-			return err
-		}
+		c.add(line{part, doc, base}, len(part.Text))
 	}
-}
-
-// writeLine writes c.line and a newline.
-func (c *chunker) writeLine() error {
-	c.line = append(c.line, '\n')
-	_, err := c.out.Write(c.line)
-	return err
 }

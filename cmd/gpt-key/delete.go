@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
+	"gptpipe/pkg/audit"
 	"gptpipe/pkg/cli"
+	"gptpipe/pkg/credential"
 )
 
 // remove deletes the profile's key from wherever it is stored.
@@ -17,9 +20,14 @@ func remove(ctx context.Context, sys *cli.System, args []string) error {
 	deleted := false
 	var failed error
 	for _, store := range []store{keyring, file} {
-		switch err := store.Delete(ctx, s.profile); {
+		entry, err := store.Get(ctx, s.profile)
+		if !errors.Is(err, credential.ErrLocked) { // else, what cannot be read can be deleted
+			err = store.Delete(ctx, s.profile)
+		}
+		switch {
 		case err == nil:
 			deleted = true
+			s.note(sys, audit.Delete, store, entry, credential.Entry{})
 			sys.Log.Infof("deleted the key from %s (profile %s)", store.name, s.profile)
 		case !missing(err):
 			failed = fmt.Errorf("%s may still hold a key: %w", store.name, err)

@@ -12,9 +12,16 @@ import (
 // calls are what gpt-key can be asked to do.
 var calls = map[string]func(context.Context, *cli.System, []string) error{
 	"set":    set,
+	"list":   list,
 	"status": status,
+	"rotate": rotate,
 	"delete": remove,
+	"login":  login,
+	"logout": logout,
+	"audit":  showAudit,
 }
+
+const callNames = "set, list, status, rotate, delete, login, logout, audit"
 
 // run does the call that the first operand names. Operands are not repeated in
 // messages: one may be a key.
@@ -25,11 +32,11 @@ func run(ctx context.Context, sys *cli.System) error {
 	case err != nil:
 		return err
 	case len(operands) == 0:
-		return cli.Usagef("nothing to do: give one of set, status, delete")
+		return cli.Usagef("nothing to do: give one of %s", callNames)
 	}
 	call, known := calls[operands[0]]
 	if !known {
-		return cli.Usagef("the first argument is none of set, status, delete")
+		return cli.Usagef("the first argument is none of %s", callNames)
 	}
 	return call(ctx, sys, operands[1:])
 }
@@ -67,8 +74,7 @@ func (s *settings) parse(sys *cli.System, args []string) error {
 	case err != nil:
 		return err
 	case len(operands) > 0:
-		return cli.WithHint(cli.Usagef("unexpected argument"),
-			"a key is never an argument, for every user of the machine can see it: run gpt-key set and type it, or pipe it in")
+		return unexpectedArgument()
 	}
 	fallback := map[string]string{}
 	if s.needsHost {
@@ -107,6 +113,12 @@ func (s *settings) readConfig() error {
 		return err
 	}
 	return s.flags.FileSome(config)
+}
+
+// unexpectedArgument does not repeat the argument, which may be a key.
+func unexpectedArgument() error {
+	return cli.WithHint(cli.Usagef("unexpected argument"),
+		"a key is never an argument, for every user of the machine can see it: run gpt-key set and type it, or pipe it in")
 }
 
 // stores are where a key can be kept, by the name they have in messages.

@@ -2,8 +2,12 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os/exec"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -19,10 +23,38 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("HOME", env.WorkDir+"/home")
 			env.Setenv("GORACE", "atexit_sleep_ms=0")
+			env.Setenv("TZ", "UTC")
+			env.Setenv("API", api(env))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exitcode": exitcode},
 	})
+}
+
+// api starts a server that takes keys that end in "good", and under /STATUS
+// answers with that status alone. A redirect leads to where any key is taken.
+func api(env *testscript.Env) string {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/models", func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasSuffix(r.Header.Get("Authorization")+r.Header.Get("Api-Key"), "good") {
+			w.WriteHeader(http.StatusUnauthorized)
+			fmt.Fprintf(w, `{"error":{"message":"Incorrect API key provided: %s","code":"invalid_api_key"}}`, r.Header.Get("Authorization"))
+		}
+	})
+	mux.HandleFunc("GET /azure/models", func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasSuffix(r.Header.Get("Api-Key"), "good") {
+			w.WriteHeader(http.StatusForbidden)
+		}
+	})
+	mux.HandleFunc("GET /any", func(http.ResponseWriter, *http.Request) { env.T().Log("the redirect was followed") })
+	mux.HandleFunc("GET /{status}/models", func(w http.ResponseWriter, r *http.Request) {
+		status, _ := strconv.Atoi(r.PathValue("status"))
+		w.Header().Set("Location", "/any")
+		w.WriteHeader(status)
+	})
+	server := httptest.NewServer(mux)
+	env.Defer(server.Close)
+	return server.URL
 }
 
 // exitcode N COMMAND ARG... runs a command that is to end with status N.

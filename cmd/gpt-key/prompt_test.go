@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gptpipe/pkg/audit"
 	"gptpipe/pkg/credential"
 )
 
@@ -165,5 +166,68 @@ func TestNobodyIsAskedWithoutAKeyring(t *testing.T) {
 	term.wait("gpt-key set --file stores the key")
 	if err := cmd.Wait(); err == nil || strings.Contains(term.shown.String(), "not shown") {
 		t.Errorf("%v; shown: %q", err, term.shown.String())
+	}
+}
+
+func TestAuditOnANarrowTerminal(t *testing.T) {
+	term, home := newTerminal(t), t.TempDir()
+	if err := unix.IoctlSetWinsize(int(term.near.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: 80}); err != nil {
+		t.Fatal(err)
+	}
+	u, err := audit.Start(home+"/.local/state/gptpipe/audit.jsonl", audit.Record{Command: "gpt-map", PID: 7, Profile: "default",
+		Source: "keyring", Key: audit.Fingerprint("sk-one"), Endpoint: "https://api.openai.com/v1", Model: "m"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := u.End(20, 5000); err != nil {
+		t.Fatal(err)
+	}
+	cmd := term.start(home, "audit")
+	term.wait("\r\n\r\nPROFILE")
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(term.shown.String()) {
+		if len(strings.TrimSpace(line)) > 80 {
+			t.Errorf("a line of %d columns: %s", len(line), line)
+		}
+	}
+	for _, want := range []string{"end    gpt-map  7    default", "  keyring  sha256:", "https://api.openai.com/v1  m  20  5000"} {
+		if !strings.Contains(term.shown.String(), want) {
+			t.Errorf("no %q in\n%s", want, term.shown.String())
+		}
+	}
+}
+
+// A person's side of the prompt, with the tool that is made for it.
+func TestExpect(t *testing.T) {
+	if _, err := exec.LookPath("expect"); err != nil {
+		t.Skip("expect is not installed (package expect)")
+	}
+	home := t.TempDir()
+	cmd := exec.CommandContext(t.Context(), "expect", "-f", "-")
+	cmd.Env = append(os.Environ(), "HOME="+home, "XDG_CONFIG_HOME=", "GORACE=atexit_sleep_ms=0", "TERM=dumb")
+	cmd.Stdin = strings.NewReader(`
+set timeout 30
+spawn gpt-key set --file
+expect "(not shown): " { send "sk-first-in-1234\r" } timeout { exit 9 }
+expect "stored the key in" {} timeout { exit 9 } eof { exit 8 }
+expect eof
+lassign [wait] pid id error status
+if {$status != 0} { exit 7 }
+spawn gpt-key rotate --base-url http://127.0.0.1:9/v1
+expect "bound to api.openai.com" {} "(not shown): " { exit 6 } timeout { exit 9 }
+expect eof
+wait
+spawn gpt-key rotate
+expect "new API key for api.openai.com (not shown): " { send "\003" } timeout { exit 9 }
+expect eof
+wait
+spawn gpt-key status
+expect "key ending in 1234" {} timeout { exit 9 } eof { exit 5 }
+`)
+	out, err := cmd.CombinedOutput()
+	if err != nil || strings.Contains(string(out), "sk-") {
+		t.Errorf("%v: %s", err, out)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"gptpipe/pkg/audit"
 	"gptpipe/pkg/cli"
 	"gptpipe/pkg/credential"
 )
@@ -44,6 +45,7 @@ func set(ctx context.Context, sys *cli.System, args []string) error {
 	case err != nil:
 		return err
 	}
+	s.note(sys, audit.Set, target, entry, before)
 	if before.Host != "" && before.Host != s.host {
 		sys.Log.Warnf("replaced the key for %s", before.Host)
 	}

@@ -16,15 +16,20 @@ func status(ctx context.Context, sys *cli.System, args []string) error {
 	s := newSettings(sys)
 	s.withBaseURL()
 	s.flags.Shared.StringVar(&s.command, "key-command", "", "")
+	most := cli.Duration(90 * 24 * time.Hour)
+	s.flags.Var(&most, "max-age", "")
 	if err := s.parse(sys, args); err != nil {
 		return err
 	}
 	key, attempts, err := credential.Trace(ctx, credential.Query{
 		Profile: s.profile, Named: s.named, Host: s.host, Command: s.command,
-		Getenv: sys.Getenv, ConfigDir: s.configDir, Stderr: sys.Redact.Writer(sys.Stderr),
+		Getenv: sys.Getenv, ConfigDir: s.configDir, Silent: true, Stderr: sys.Redact.Writer(sys.Stderr),
 	})
 	for _, a := range attempts {
 		sys.Redact.Add(a.Entry.Key)
+		if a.Source == key.Source {
+			s.warnOfAge(sys, a.Entry, time.Duration(most))
+		}
 	}
 	if err := report(sys.Stdout, s, key.Source, attempts); err != nil {
 		return err
@@ -39,6 +44,20 @@ func status(ctx context.Context, sys *cli.System, args []string) error {
 		return cli.Failf(cli.StatusRefused, "%w", err)
 	}
 	return nil
+}
+
+// warnOfAge tells of a key that should have been replaced by now. Access tokens
+// are, by themselves.
+func (s *settings) warnOfAge(sys *cli.System, e credential.Entry, most time.Duration) {
+	old := time.Since(e.Set)
+	if e.Set.IsZero() || e.OAuth != nil || old <= most {
+		return
+	}
+	which := ""
+	if s.profile != credential.DefaultProfile {
+		which = " --profile " + s.profile
+	}
+	sys.Log.Warnf("the key was set %s ago (--max-age %s): replace it with gpt-key rotate%s", age(old), age(most), which)
 }
 
 func report(out io.Writer, s *settings, winner string, attempts []credential.Attempt) error {

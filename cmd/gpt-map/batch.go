@@ -1,14 +1,9 @@
 package main
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 	"iter"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 
@@ -17,11 +12,7 @@ import (
 	"gptpipe/pkg/client"
 	"gptpipe/pkg/cost"
 	"gptpipe/pkg/llm"
-	"gptpipe/pkg/record"
 )
-
-// howNotWhat are flags that a command may change to go on with the same batches.
-var howNotWhat = []string{"max-cost", "halt", "allow-failed", "progress", "quiet", "log-level", "retries", "timeout", "max-wait"}
 
 // resubmits is how often a request that expired is put into a further batch.
 const resubmits = 2
@@ -56,6 +47,8 @@ func (m *mapper) runBatch() error {
 	}
 	err = batch.Run(m.drain.Soft, job)
 	switch {
+	case errors.Is(err, batch.ErrGone):
+		err = cli.WithHint(err, "to have its requests submitted anew, and paid for again, remove %s", m.batches)
 	case errors.Is(err, batch.ErrInUse):
 		err = cli.WithHint(cli.Usagef("--batch: %w", err), "another job of the same kind needs an output file of its own, with -o")
 	case errors.Is(err, batch.ErrForeign):
@@ -63,40 +56,6 @@ func (m *mapper) runBatch() error {
 	}
 	if flushed := m.Flush(); err == nil {
 		err = flushed
-	}
-	return err
-}
-
-// batchDir is the folder of the job, the same when the same command is given
-// again: beside the output file, or else among the state of the user's
-// programs, by the place, what is asked, and the input, if that is a file.
-func (m *mapper) batchDir() (string, error) {
-	if m.output.path != "" {
-		return m.output.batches(), nil
-	}
-	state := cli.StateDir(m.sys.Getenv)
-	here, err := os.Getwd()
-	if state == "" || err != nil {
-		return "", cli.WithHint(cli.Usagef("--batch: there is no place to note what is submitted"), "name an output file with -o")
-	}
-	names := append([]string{here, m.source.in.StdinPath(), m.client.BatchJob().Endpoint}, m.asked...)
-	sum := sha256.Sum256([]byte(strings.Join(names, "\x00")))
-	return filepath.Join(state, "batches", fmt.Sprintf("%x", sum[:8])), nil
-}
-
-// forgetBatches removes what is noted of batches, once all that is worth
-// keeping is in the output, or the journal.
-func (m *mapper) forgetBatches() error {
-	dir := m.batches
-	if m.output.path != "" { // of a live run, too, that has gone on from them
-		dir = m.output.batches()
-	}
-	if dir == "" {
-		return nil
-	}
-	err := batch.Remove(dir)
-	if underWay, _ := batch.UnderWay(dir); underWay {
-		m.sys.Log.Warnf("the input had no need of some batches, which are under way: they stay noted in %s", dir)
 	}
 	return err
 }
@@ -184,49 +143,6 @@ func (b *batchRun) result(got batch.Result) error {
 		r = b.succeed(r.record, got.Response)
 	}
 	return b.Write(r)
-}
-
-// packed is a result as bytes: its line, whether it failed and why, and the
-// record.
-func packed(r result) []byte {
-	out := binary.AppendUvarint(nil, uint64(r.record.Line))
-	why := ""
-	if r.why != nil {
-		why = r.why.Error()
-	}
-	failed := uint64(0)
-	if r.failed {
-		failed = 1
-	}
-	out = binary.AppendUvarint(out, failed)
-	out = binary.AppendUvarint(out, uint64(len(why)))
-	out = append(out, why...)
-	return append(out, r.record.Bytes()...)
-}
-
-func unpacked(data []byte) (r result, err error) {
-	data = append([]byte(nil), data...) // a record holds its bytes
-	number := func() uint64 {
-		n, size := binary.Uvarint(data)
-		if size <= 0 {
-			err = errors.New("the folder of the batches is damaged")
-			return 0
-		}
-		data = data[size:]
-		return n
-	}
-	line, failed, length := number(), number(), number()
-	if err != nil || length > uint64(len(data)) {
-		return r, errors.Join(err, errors.New("the folder of the batches is damaged"))
-	}
-	if length > 0 {
-		r.why = errors.New(string(data[:length]))
-	}
-	if r.record, err = record.Parse(data[length:]); err != nil {
-		return r, fmt.Errorf("the folder of the batches is damaged: %w", err)
-	}
-	r.record.Line, r.failed = int(line), failed == 1
-	return r, nil
 }
 
 // report tells of each batch when its state changes; a batch may take a day.

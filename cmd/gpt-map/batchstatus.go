@@ -32,8 +32,7 @@ func (m *mapper) batchStatus() string {
 	for _, s := range p.Batches {
 		states[s.State]++
 	}
-	fmt.Fprintf(&line, ", %d batches", len(p.Batches))
-	separator := ": "
+	separator := ", batches: "
 	for _, s := range batchStates {
 		if n := states[s]; n > 0 {
 			fmt.Fprintf(&line, "%s%d %s", separator, n, strings.ReplaceAll(s, "_", " "))

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -55,21 +54,11 @@ func openTill(file string, p llm.Params, batch bool) (*till, error) {
 			return nil, cli.Usagef("--prices: %w", err)
 		}
 	}
-	if t.price, t.known = t.table.Lookup(p.Model); !t.known {
-		return t, nil
-	}
-	tier := ""
-	for _, o := range p.Options {
-		if o.Key == "service_tier" {
-			_ = json.Unmarshal(o.Value, &tier) // what is no string the server refuses
-		}
-	}
-	percent, known := cost.TierPercent(tier)
-	if batch {
-		percent, known = cost.Half, true
-	}
-	if t.known = known; known {
-		t.price = t.price.Scale(percent)
+	if batch { // which has no tiers
+		t.price, t.known = t.table.Lookup(p.Model)
+		t.price = t.price.Scale(cost.Half)
+	} else {
+		t.price, t.known = t.table.For(p.Model, p.Options)
 	}
 	return t, nil
 }

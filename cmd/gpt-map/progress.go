@@ -121,6 +121,9 @@ func (m *mapper) status(now time.Time) string {
 	if pace := m.client.Pace(); pace > 0 {
 		fmt.Fprintf(&line, ", held to %.3g/s", pace)
 	}
+	if most := m.client.AtOnce(); most > 0 {
+		fmt.Fprintf(&line, ", held to %d at once", most)
+	}
 	return line.String()
 }
 

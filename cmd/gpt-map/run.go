@@ -88,6 +88,7 @@ func (o *options) register(f *cli.Flags) {
 }
 
 func run(ctx context.Context, sys *cli.System) error {
+	cli.Protect()
 	flags := cli.NewFlags()
 	var o options
 	var api client.Flags
@@ -132,6 +133,9 @@ func run(ctx context.Context, sys *cli.System) error {
 		return err
 	}
 	defer c.Close()
+	if money.table != nil {
+		c.SetPrices(money.table)
+	}
 	in, err := cli.OpenInputs(sys, files)
 	if err != nil {
 		return err
@@ -270,6 +274,8 @@ func (m *mapper) outcome(err error) error {
 
 func (m *mapper) howToGoOn() string {
 	switch {
+	case m.batches != "":
+		return fmt.Sprintf("; what is submitted is noted in %s, run again to go on", m.batches)
 	case m.output.journal != nil:
 		return fmt.Sprintf("; answers are kept in %s, run again to go on", m.output.partial())
 	case m.client.Caches():

@@ -45,6 +45,7 @@ type Record struct {
 	Profile  string    `json:"profile"`
 	Source   string    `json:"source,omitempty"`   // where the key came from or went to
 	Key      string    `json:"key,omitempty"`      // its Fingerprint
+	Replaced string    `json:"replaced,omitempty"` // that of the key before it
 	Endpoint string    `json:"endpoint,omitempty"` // base URL or host
 	Model    string    `json:"model,omitempty"`
 

@@ -138,6 +138,9 @@ var ErrInUse = errors.New("another process is at work on these batches")
 // ErrForeign says that the folder belongs to another endpoint.
 var ErrForeign = errors.New("the batches belong to another endpoint or account")
 
+// ErrGone says that the provider knows a batch no more, or that it is another's.
+var ErrGone = errors.New("the provider has no such batch, for this account")
+
 // URLOf is the URL that the requests of an API have in a batch.
 func URLOf(api string) string {
 	switch api {

@@ -10,7 +10,6 @@ import (
 	"os"
 
 	"gptpipe/pkg/llm"
-	"gptpipe/pkg/wire"
 )
 
 // collect fetches the results of a batch that has ended. It counts as collected
@@ -45,34 +44,6 @@ func (r *run) collect(ctx context.Context, p *part, o object) error {
 	return r.save()
 }
 
-// tell tells the caller what came of the requests of a part.
-func (r *run) tell(p *part) error {
-	if r.job.Took == nil {
-		return nil
-	}
-	return r.eachRequest(p, func(_ int, s sum, line []byte) error {
-		at, err := r.index.get(s)
-		if err != nil || at.part != p.N {
-			return err
-		}
-		if at.kind == pending {
-			at.kind = missing
-		}
-		in, err := ParseInput(line)
-		if err != nil {
-			return err
-		}
-		o := Outcome{Request: Request{Model: p.Model, Body: in.Body}, Reserved: p.made, Again: r.again(p, at)}
-		if o.Response, o.Err, err = r.outcome(at); err != nil {
-			return err
-		}
-		return r.job.Took(o)
-	})
-}
-
-// again reports whether a request of a part that has ended is to be in another.
-func (r *run) again(p *part, at place) bool { return at.wanted && at.lacks() && p.Try < r.job.Resubmit }
-
 // writeLineErrors writes what a batch that failed says of single lines as if it
 // were their answers.
 func (r *run) writeLineErrors(p *part, o object, f *os.File) error {
@@ -89,82 +60,6 @@ func (r *run) writeLineErrors(p *part, o object, f *os.File) error {
 		_, err := f.Write(AppendOutput(nil, Failed(hex.EncodeToString(s[:]), failure)))
 		return err
 	})
-}
-
-// take puts the results of a part into the index. Lines that are none, or
-// answer what was not asked, are passed over: their requests are missing.
-func (r *run) take(p *part) error {
-	f, err := os.Open(r.resultsOf(p))
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	in := newLines(f)
-	for {
-		line, offset, err := in.read()
-		switch {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return err
-		}
-		out, err := ParseOutput(line)
-		if err != nil {
-			continue
-		}
-		s, ok := parseSum(out.CustomID)
-		if !ok {
-			continue
-		}
-		at, err := r.index.get(s)
-		if err != nil {
-			return err
-		}
-		if at.part != p.N || at.kind == unknown || at.kind == answered {
-			continue
-		}
-		_, e, err := r.read(out)
-		if err != nil {
-			return err
-		}
-		at.offset, at.length, at.kind = offset, len(line), answered
-		if e != nil && (e.Retry || e.Final()) {
-			at.kind = failed
-		}
-		if e != nil && e.Final() {
-			r.final = e
-		}
-		if at.kind == answered && at.wanted {
-			r.answered++
-		}
-		if err := r.index.put(s, at); err != nil {
-			return err
-		}
-	}
-}
-
-// read says what a line of the results comes to. Its last value is a fault of
-// this machine.
-func (r *run) read(out Output) (*llm.Response, *llm.Error, error) {
-	if out.Status == 0 {
-		e := wire.ReadError(out.Error)
-		if e.Code == "batch_expired" {
-			e.Type, e.Retry = llm.Timeout, true
-		}
-		return nil, e, nil
-	}
-	resp, err := r.job.Read(out.Status, out.Body)
-	if resp != nil && out.RequestID != "" {
-		resp.RequestID = out.RequestID
-	}
-	if err == nil {
-		return resp, nil, nil
-	}
-	var e *llm.Error
-	if !errors.As(err, &e) {
-		return nil, nil, err
-	}
-	return resp, e, nil
 }
 
 // followUp puts what a batch has not answered into further parts.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"net/http"
 	"time"
 
 	"gptpipe/pkg/llm"
@@ -138,7 +139,12 @@ func (r *run) poll(ctx context.Context, p *part) error {
 // waits for better times.
 func (r *run) unreachable(p *part, err error) error {
 	var e *llm.Error
-	if errors.As(err, new(*llm.WaitError)) || !errors.As(err, &e) || !e.Retry {
+	switch {
+	case errors.As(err, new(*llm.WaitError)) || !errors.As(err, &e):
+		return batchError(p.BatchID, err)
+	case e.Status == http.StatusNotFound && !e.Final():
+		return batchError(p.BatchID, ErrGone)
+	case !e.Retry:
 		return batchError(p.BatchID, err)
 	}
 	now := time.Now()

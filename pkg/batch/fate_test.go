@@ -233,3 +233,30 @@ func TestBatchesThatEndEarly(t *testing.T) {
 	tr.want(t, requests, nil)
 	paidOnce(t, s, requests)
 }
+
+// A batch that the provider does not know is no reason to pay for its requests
+// again, unasked.
+func TestBatchThatIsGone(t *testing.T) {
+	s := start(t, standin.Config{})
+	tr := newTrial(t, s, asks(3))
+	tr.test.step = func(name string) error {
+		if strings.HasPrefix(name, "GET") {
+			return errKilled
+		}
+		return nil
+	}
+	if err := tr.run(t); !errors.Is(err, errKilled) {
+		t.Fatal(err)
+	}
+	other := start(t, standin.Config{})
+	tr.Client, tr.test.step = newClient(t, other.URL()), nil
+	if err := tr.run(t); !errors.Is(err, ErrGone) || !strings.HasPrefix(err.Error(), "batch_0") {
+		t.Errorf("%v", err)
+	}
+	if n := other.Batches(); n != 0 {
+		t.Errorf("%d batches", n)
+	}
+	tr.Client = newClient(t, s.URL())
+	tr.succeed(t)
+	tr.want(t, asks(3), nil)
+}

@@ -196,4 +196,4 @@ func (o *object) failure() *llm.Error {
 }
 
 // batchError says which batch an error is about.
-func batchError(id string, err error) error { return fmt.Errorf("batch %s: %w", id, err) }
+func batchError(id string, err error) error { return fmt.Errorf("%s: %w", id, err) }

@@ -150,6 +150,11 @@ func killedAt(t *testing.T, name string, fates func(standin.BatchCall) standin.F
 	defer s.Close()
 	requests := asks(6)
 	tr := newTrial(t, s, requests)
+	told := map[string]bool{}
+	tr.Took = func(o Outcome) error {
+		told[string(o.Body)] = told[string(o.Body)] || o.Response != nil
+		return nil
+	}
 	stopped := ""
 	for range kills {
 		step := 0
@@ -168,6 +173,11 @@ func killedAt(t *testing.T, name string, fates func(standin.BatchCall) standin.F
 	tr.succeed(t)
 	tr.want(t, requests, nil)
 	paidOnce(t, s, requests)
+	for _, r := range requests {
+		if !told[string(r.Body)] {
+			t.Errorf("the caller was not told of the answer to %s", r.Data)
+		}
+	}
 	if n := s.Files(); n != 0 && kills == 1 && stopped == "" {
 		t.Errorf("%d files are left", n)
 	}

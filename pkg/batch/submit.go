@@ -95,6 +95,9 @@ func (r *run) withdraw(ctx context.Context, p *part) error {
 		if left <= 0 {
 			break
 		}
+		if wait == r.job.test.pollFirst {
+			r.warn(fmt.Errorf("it is not known whether a batch was created: waiting up to %v for it to show", left.Round(time.Second)))
+		}
 		if err := sleep(ctx, min(wait, left)); err != nil {
 			return err
 		}

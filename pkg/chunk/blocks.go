@@ -56,18 +56,23 @@ func (m *markdown) forget(before int64) {
 // lines before it.
 func (m *markdown) line(at int64, text []byte) {
 	l := markdownLine{at: at}
-	text = bytes.TrimRight(text, "\r\n")
+	for n := len(text); n > 0 && (text[n-1] == '\n' || text[n-1] == '\r'); n-- {
+		text = text[:n-1]
+	}
 	if !m.started {
 		text = bytes.TrimPrefix(text, byteOrderMark)
 	}
-	isBlank := len(bytes.TrimLeft(text, " \t")) == 0
+	_, rest := indent(text)
+	isBlank := len(rest) == 0
 	wasHeading := m.heading
 	switch {
 	case m.frontMatter(&l, text):
 	case m.inFence(&l, text, isBlank):
 	case m.inHTML(&l, text, isBlank):
 	case isBlank:
+		code := m.code // goes on behind it, if it does
 		m.endBlocks()
+		m.code = code
 		m.heading = wasHeading
 	default:
 		m.heading = false

@@ -32,12 +32,20 @@ const (
 // lastBoundary returns the last boundary of that rank in text[from:to+1], or 0.
 func lastBoundary(text []byte, r rank, from, to int) int {
 	for view := firstView; ; view *= 4 {
-		low, last := max(from, to-view), 0
-		boundaries(text[:floor(text, to+lookahead)], r, low, func(at int) bool {
-			if at <= to {
+		around, end := to, to
+		if r == sentence { // they are far apart, and to look for them is slow
+			around = lastTerminator(text[:to], max(0, from-lookbehind))
+			if around < 0 {
+				return 0
+			}
+			view, end = firstView, min(to, around+lookbehind)
+		}
+		low, last := max(from, around-view), 0
+		boundaries(text[:floor(text, end+lookahead)], r, low, func(at int) bool {
+			if at <= end {
 				last = at
 			}
-			return at < to
+			return at < end
 		})
 		if last > 0 || low == from {
 			return last
@@ -66,8 +74,11 @@ func boundaries(text []byte, r rank, from int, yield func(at int) bool) {
 	start := certain(text, from-lookbehind)
 	clusters, cluster := graphemes.FromBytes(text[start:]), start
 	isCluster := func(at int) bool {
-		if before := text[at-1]; before == '\n' || before == ' ' && text[at] < utf8.RuneSelf {
+		switch before, after := text[at-1], text[at]; {
+		case before == '\n':
 			return true
+		case before < utf8.RuneSelf && after < utf8.RuneSelf:
+			return before != '\r' || after != '\n'
 		}
 		for cluster < at && clusters.Next() {
 			cluster = start + clusters.End()
@@ -80,7 +91,7 @@ func boundaries(text []byte, r rank, from int, yield func(at int) bool) {
 	}
 	switch r {
 	case sentence:
-		if !mayEndSentence(text[start:]) {
+		if lastTerminator(text, start) < 0 {
 			return
 		}
 		segments = sentences.FromBytes(text[start:])
@@ -97,7 +108,11 @@ func boundaries(text []byte, r rank, from int, yield func(at int) bool) {
 	case grapheme:
 		segments = graphemes.FromBytes(text[start:])
 	default:
-		segments = words.FromBytes(text[start:])
+		if isASCII(text[start:]) {
+			segments = &asciiWords{text: text[start:]}
+		} else {
+			segments = words.FromBytes(text[start:])
+		}
 	}
 	for segments.Next() {
 		at := start + segments.End()
@@ -113,29 +128,48 @@ func boundaries(text []byte, r rank, from int, yield func(at int) bool) {
 	}
 }
 
-// mayEndSentence is false of most texts in which no sentence of UAX #29 ends, and
-// of no others; it is much faster than to divide them. A full stop ends none before
-// a small letter or a digit (SB6, SB8).
-func mayEndSentence(text []byte) bool {
-	for i := 0; i < len(text); i++ {
+// lastTerminator returns where in text[from:] the last code point is that a
+// sentence of UAX #29 may end with, but for what is closed and the spaces behind
+// it, or -1. It takes some for such that are none.
+func lastTerminator(text []byte, from int) int {
+	for i := len(text) - 1; i >= from; i-- {
+		if !mayTerminate[text[i]] {
+			continue
+		}
 		switch c := text[i]; {
-		case c == '\n' || c == '\r' || c == '!' || c == '?':
-			return true
-		case c == '.':
-			if i+1 == len(text) {
-				return true
-			}
-			if next := text[i+1]; !('a' <= next && next <= 'z' || '0' <= next && next <= '9') {
-				return true
-			}
+		case c == '.' && goesOn(text[i+1:]):
 		case c >= utf8.RuneSelf:
-			r, n := utf8.DecodeRune(text[i:])
-			letter := 0xc0 <= r && r <= 0x2ff || 0x4e00 <= r && r <= 0x9fff || 0x3041 <= r && r <= 0x3096 || 0x30a1 <= r && r <= 0x30fa
+			r, _ := utf8.DecodeRune(text[i:])
+			letter := 0xc0 <= r && r <= 0x2ff || 0x400 <= r && r <= 0x481 || 0x4e00 <= r && r <= 0x9fff || 0x3041 <= r && r <= 0x3096 || 0x30a1 <= r && r <= 0x30fa || 0xac00 <= r && r <= 0xd7a3
 			emoji := 0x1f300 <= r && r <= 0x1faff || r == 0x200d || r == 0xfe0f
 			if !letter && !emoji {
-				return true
+				return i
 			}
-			i += n - 1
+		default:
+			return i
+		}
+	}
+	return -1
+}
+
+// mayTerminate has the first bytes of what may end a sentence.
+var mayTerminate = func() (may [256]bool) {
+	for c := range may {
+		may[c] = c == '\n' || c == '\r' || c == '.' || c == '!' || c == '?' || c >= 0xc0
+	}
+	return may
+}()
+
+// goesOn tells of many texts that the full stop before them ends no sentence: there
+// is another right behind it (SB8a), or a small letter before any other letter, end
+// of a line, or terminator (SB8).
+func goesOn(text []byte) bool {
+	for i, c := range text[:min(len(text), lookahead)] {
+		switch {
+		case 'a' <= c && c <= 'z':
+			return true
+		case mayTerminate[c] || 'A' <= c && c <= 'Z':
+			return c == '.' && i == 0
 		}
 	}
 	return false

@@ -1,6 +1,7 @@
 package chunk
 
 import (
+	"bytes"
 	"io"
 	"sort"
 )
@@ -30,7 +31,9 @@ type stretch struct {
 
 const (
 	// part is the most text that is counted in one walk, in bytes.
-	part = 4 << 10
+	part = 16 << 10
+	// perToken is about how many bytes a token has, rather too many.
+	perToken = 6
 	// rungStep is the least text between two rungs in most places, in bytes.
 	rungStep = 64
 	// nearly is the number of tokens left from which on every seam becomes a rung.
@@ -46,6 +49,7 @@ func (s *Splitter) climb() bool {
 	if len(l.rungs) == 0 {
 		l.rungs = append(l.rungs, rung{at: s.src.gone})
 	}
+	spent := false // before the next seam
 	for {
 		for len(l.rungs) > 1 && l.tokens() > s.opt.Size {
 			l.rungs, l.run = l.rungs[:len(l.rungs)-1], stretch{}
@@ -67,8 +71,14 @@ func (s *Splitter) climb() bool {
 				return true
 			}
 			continue
-		case s.walk(from, rest, rungStep) || s.walk(from, rest, 1):
-			continue
+		case !spent:
+			climbed := false
+			if climbed, spent = s.walk(from, rest, rungStep); !climbed && !spent {
+				climbed, spent = s.walk(from, rest, 1)
+			}
+			if climbed || spent {
+				continue
+			}
 		}
 		next, v := nextSeam(s.src.text, from+1, from+1+seamless, s.src.err == io.EOF)
 		switch {
@@ -76,9 +86,10 @@ func (s *Splitter) climb() bool {
 			return false
 		case v == no:
 			l.run.seamless = next - from
-		case !s.climbTo(from, next, rest):
+		case spent || !s.climbTo(from, next, rest):
 			n, _, _ := s.opt.Encoding.Fit(string(s.src.text[from:next]), rest, false)
 			s.reach.end = from + n
+			s.reachLine(next)
 			return true
 		}
 	}
@@ -88,29 +99,49 @@ func (l *ladder) top() rung   { return l.rungs[len(l.rungs)-1] }
 func (l *ladder) tokens() int { return l.top().tokens - l.rungs[0].tokens }
 
 // walk adds rungs at seams behind from that are at least step bytes apart, or
-// closer where the budget is nearly spent, and reports whether there are any. It
-// stops before the budget is spent, where no seam comes for long, and behind a
-// part of the text, so that a piece that never ends is not counted again and again.
-func (s *Splitter) walk(from, rest, step int) bool {
+// closer where the budget is nearly spent, and reports whether there are any, and
+// whether the budget is known to be spent before the next seam. It stops there,
+// where no seam comes for long, and behind a part of the text, so that a piece
+// that never ends is not counted again and again.
+func (s *Splitter) walk(from, rest, step int) (climbed, spent bool) {
 	l := &s.ladder
 	base := l.top()
-	text := s.src.text[:floor(s.src.text, from+part)]
+	text := s.src.text[:floor(s.src.text, from+min(part, perToken*rest+seamless))]
 	last := s.src.err == io.EOF && len(text) == len(s.src.text)
-	top := from
+	top, skipped := from, false
 	s.opt.Encoding.Walk(text[from:], func(size, tokens int) (next int) {
 		at := from + size
 		switch {
-		case tokens > rest || at-top > seamless:
+		case tokens > rest:
+			// The last pieces may be others when more of the text is seen.
+			spent = !skipped && at+lookahead < len(text)
+			return -1
+		case at-top > seamless:
 			return -1
 		case at-top < step && rest-tokens > nearly:
+			skipped = true
 			return top - from + step
 		case at == len(text) && last, at < len(text) && seam(text, at, last) == yes:
-			top = at
+			top, skipped = at, false
 			l.rungs = append(l.rungs, rung{base.at + int64(size), base.tokens + tokens})
 		}
 		return size + 1
 	})
-	return top > from
+	return top > from, spent
+}
+
+// reachLine extends the reach to the end of the line, where that is near, before end
+// and within the budget: the newlines behind a mark are one token with it, and if
+// all of them do not fit, then fewer of them may be counted as more tokens.
+func (s *Splitter) reachLine(end int) {
+	text := s.src.text[s.reach.end:min(end, s.reach.end+lookahead)]
+	line := s.reach.end + bytes.IndexByte(text, '\n') + 1
+	if line == s.reach.end {
+		return
+	}
+	if _, ok := s.within(line); ok {
+		s.reach.end = line
+	}
 }
 
 // climbTo adds a rung at next, if that is within the budget.

@@ -22,7 +22,10 @@ func (m *markdown) leaf(l *markdownLine, text []byte, column, depth int) {
 	switch level := atxLevel(text); {
 	case column >= 4 && m.paragraph == 0:
 		l.atom, l.quality = true, begins
-		if m.code {
+		switch {
+		case m.code && m.blank:
+			l.quality = atomBlank
+		case m.code:
 			l.quality = atomLine
 		}
 		m.endBlocks()

@@ -10,12 +10,13 @@ func full(limit int) int { return limit - limit/5 }
 // lines calls yield with the beginnings of lines in text[from:to+1] but for the
 // beginning of text, from the last, until it returns false.
 func lines(text []byte, from, to int, yield func(at int) bool) {
-	for {
-		at := bytes.LastIndexByte(text[:to], '\n') + 1
-		if at < max(from, 1) || !yield(at) {
+	from = max(from, 1)
+	for to >= from {
+		n := bytes.LastIndexByte(text[from-1:to], '\n')
+		if n < 0 || !yield(from+n) {
 			return
 		}
-		to = at - 1
+		to = from + n - 1
 	}
 }
 

@@ -1,10 +1,9 @@
 package cli
 
 import (
+	"cmp"
 	"os"
 	"time"
-
-	"golang.org/x/term"
 )
 
 // ShowStatus keeps one line at the bottom of the terminal, made anew by line
@@ -31,10 +30,7 @@ func (l *Log) ShowStatus(terminal *os.File, line func() string) (stop func()) {
 
 // fit cuts a line to the width of the terminal, so that it does not wrap.
 func fit(line string, terminal *os.File) string {
-	width, _, err := term.GetSize(int(terminal.Fd()))
-	if err != nil || width <= 0 {
-		width = 80
-	}
+	width := cmp.Or(Width(terminal), 80)
 	runes := []rune(line)
 	return string(runes[:min(len(runes), width-1)])
 }

@@ -11,6 +11,15 @@ import (
 // IsTerminal reports whether f is a terminal.
 func IsTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
+// Width is how many columns the terminal f has, or 0 if it is none.
+func Width(f *os.File) int {
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return max(width, 0)
+}
+
 // IsNull reports whether f is /dev/null, or closed: no data can come from it.
 func IsNull(f *os.File) bool {
 	null, err := os.Stat(os.DevNull)

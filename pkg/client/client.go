@@ -23,6 +23,7 @@ import (
 	"gptpipe/pkg/answer"
 	"gptpipe/pkg/batch"
 	"gptpipe/pkg/cli"
+	"gptpipe/pkg/cost"
 	"gptpipe/pkg/credential"
 	"gptpipe/pkg/gather"
 	"gptpipe/pkg/hub"
@@ -63,7 +64,13 @@ type Client struct {
 	hub       *hub.Client
 	counters  *observe.Counters
 	retried   atomic.Int64
-	why       atomic.Pointer[string] // the last reason that something is not shared
+	told      func() // ends what hands on the counters
+	table     *cost.Table
+
+	mu     sync.Mutex
+	prices map[string]*cost.Price // by model, those that have been looked up; nil: not known
+
+	why atomic.Pointer[string] // the last reason that something is not shared
 }
 
 // Options are what the commands differ in.
@@ -141,10 +148,10 @@ func New(sys *cli.System, drain *cli.Drain, flags *cli.Flags, f *Flags, o Option
 	}
 	c.retries, c.maxWait = f.retries.N, time.Duration(f.maxWait)
 	c.openHub(drain.Soft, f)
-	c.Completer = observe.Requests(c.wire, c.counters, sys.Name)
+	c.Completer = observe.Requests(c.wire, c.counters, sys.Name, c.price)
 	c.Completer = limit.New(c.Completer, c.pacer(f))
 	c.pace = limit.Adapt(c.Completer)
-	c.Completer = meter(c.renewing(c.pace))
+	c.Completer = meter(c.renewing(c.queue(c.pace)))
 	c.Completer = answer.Check(c.Completer, p.params.JSON, p.schema)
 	c.Completer = retry.New(c.Completer, retry.Options{
 		Retries: f.retries.N,
@@ -156,7 +163,8 @@ func New(sys *cli.System, drain *cli.Drain, flags *cli.Flags, f *Flags, o Option
 		c.Completer = gather.New(c.Completer, o.Jobs)
 	}
 	c.caches = c.hub != nil && !f.noCache
-	c.Completer = c.cached(c.Completer, c.refreshes)
+	c.Completer = c.cached(c.missing(c.Completer), c.refreshes)
+	c.told = c.tell()
 	return c, nil
 }
 
@@ -230,6 +238,7 @@ func (c *Client) reportRetry() func(*llm.Error, time.Duration) {
 	var told time.Time
 	return func(why *llm.Error, wait time.Duration) {
 		c.retried.Add(1)
+		c.count(observe.Retries)
 		c.sys.Log.Debugf("attempt %d failed: %v; next in %v", why.Attempts, why, wait.Round(time.Millisecond))
 		mu.Lock()
 		defer mu.Unlock()
@@ -262,7 +271,7 @@ func (c *Client) BatchJob() batch.Job {
 		Scope:    append([]string{strconv.Itoa(c.sample)}, c.scope[4:]...),
 		Read: func(status int, body []byte) (*llm.Response, error) {
 			one := llm.Func(func(context.Context, *llm.Request) (*llm.Response, error) { return c.wire.ReadAnswer(status, body) })
-			return answer.Check(one, c.plan.params.JSON, c.plan.schema).Complete(context.Background(), nil)
+			return answer.Check(one, c.plan.params.JSON, c.plan.schema).Complete(context.Background(), &llm.Request{})
 		},
 		Retries: c.retries,
 		MaxWait: c.maxWait,
@@ -274,6 +283,9 @@ func (c *Client) Retried() int64 { return c.retried.Load() }
 
 // Pace is how many requests a second are sent, because the server bears no more; 0: as many as there are.
 func (c *Client) Pace() float64 { return c.pace.Rate() }
+
+// AtOnce is how many requests are in flight at most, because the server is overloaded by more; 0: as many as there are.
+func (c *Client) AtOnce() int { return c.pace.AtOnce() }
 
 // Model is the name of the model that is asked.
 func (c *Client) Model() string { return c.plan.params.Model }
@@ -307,27 +319,12 @@ func (c *Client) Request(turns ...llm.Message) (*llm.Request, error) {
 
 // Close hands the counters on, notes what the key was used for, and leaves the hub.
 func (c *Client) Close() {
-	c.endUse()
-	totals := c.counters.Take()
-	if c.wire == nil { // what was only looked at does not count
-		if c.hub != nil {
-			c.hub.Close()
-		}
-		return
+	if c.told != nil { // else it was only looked what is there
+		c.endUse()
+		c.told()
 	}
 	if c.hub != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		if all, err := c.hub.Add(ctx, totals); err == nil {
-			totals = all
-		}
-		defer c.hub.Close()
-	}
-	if c.metrics == "" {
-		return
-	}
-	if err := observe.WriteFile(c.metrics, totals); err != nil {
-		c.sys.Log.Warnf("--metrics-file: %v", err)
+		c.hub.Close()
 	}
 }
 

@@ -48,6 +48,7 @@ type Query struct {
 	Getenv    func(string) string
 	ConfigDir string    // keys are in its folder "keys"; empty: there is none
 	StateDir  string    // locks of logins are in its folder "login"; empty: none can be refreshed
+	Silent    bool      // nobody is asked to unlock the keyring
 	Stderr    io.Writer // for what the key command says; nil discards it
 }
 

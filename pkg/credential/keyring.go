@@ -37,7 +37,10 @@ var (
 // Keyring is the store of keys in the system keyring, reached over the
 // session bus. A call ends after 3 s; it may still take effect later, if the
 // user answers an unlock prompt while the process lives.
-type Keyring struct{ Getenv func(string) string }
+type Keyring struct {
+	Getenv func(string) string
+	Silent bool // nobody is asked to unlock it: locked is ErrLocked at once
+}
 
 // Get reads the key of profile.
 func (k Keyring) Get(ctx context.Context, profile string) (Entry, error) {
@@ -66,29 +69,44 @@ func (k Keyring) Delete(ctx context.Context, profile string) error {
 	return k.call(ctx, profile, func() error { return keyring.Delete(service, profile) })
 }
 
-// call does op and waits no longer than keyringPatience: go-keyring waits for
-// ever on a bus that is silent and on a prompt. What the keyring is like is
-// found out first, for go-keyring's errors do not say.
+// call does op on the entry of profile, once it is known what the keyring is
+// like, for go-keyring's errors do not say.
 func (k Keyring) call(ctx context.Context, profile string, op func() error) error {
 	if err := CheckProfile(profile); err != nil {
 		return err
 	}
+	var locked atomic.Bool
+	err := k.within(ctx, func(ctx context.Context, address string) error {
+		isLocked, err := probe(ctx, address)
+		locked.Store(isLocked)
+		switch {
+		case err != nil:
+			return err
+		case isLocked && k.Silent:
+			return ErrLocked
+		}
+		return op()
+	})
+	switch {
+	case errors.Is(err, keyring.ErrNotFound):
+		return ErrNoEntry
+	case err != nil && ctx.Err() == nil && locked.Load():
+		return ErrLocked
+	}
+	return err
+}
+
+// within does op and waits no longer than keyringPatience: go-keyring waits for
+// ever on a bus that is silent and on a prompt.
+func (k Keyring) within(ctx context.Context, op func(ctx context.Context, address string) error) error {
 	address, err := k.bus()
 	if err != nil {
 		return err
 	}
 	patience, cancel := context.WithTimeout(ctx, keyringPatience)
 	defer cancel()
-	var locked atomic.Bool
 	done := make(chan error, 1)
-	go func() {
-		isLocked, err := probe(patience, address)
-		if err == nil {
-			locked.Store(isLocked)
-			err = op()
-		}
-		done <- err
-	}()
+	go func() { done <- op(patience, address) }()
 	select {
 	case err = <-done:
 	case <-patience.Done():
@@ -97,10 +115,6 @@ func (k Keyring) call(ctx context.Context, profile string, op func() error) erro
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case errors.Is(err, keyring.ErrNotFound):
-		return ErrNoEntry
-	case err != nil && locked.Load():
-		return ErrLocked
 	case err != nil && patience.Err() != nil:
 		return errNoAnswer
 	}

@@ -21,7 +21,7 @@ var scenarios = map[string]func(context.Context) error{
 	"store": func(ctx context.Context) error {
 		return errors.Join(
 			startKeyring(),
-			Keyring{os.Getenv}.Set(ctx, "default", Entry{Key: "sk-stored", Host: DefaultHost}),
+			Keyring{Getenv: os.Getenv}.Set(ctx, "default", Entry{Key: "sk-stored", Host: DefaultHost}),
 		)
 	},
 	"unlocked": unlocked,
@@ -38,7 +38,7 @@ var scenarios = map[string]func(context.Context) error{
 		if err := errors.Join(os.Symlink(path, filepath.Join(dir, "bus")), os.Unsetenv("DBUS_SESSION_BUS_ADDRESS")); err != nil {
 			return err
 		}
-		k := Keyring{environment("XDG_RUNTIME_DIR=" + dir)}
+		k := Keyring{Getenv: environment("XDG_RUNTIME_DIR=" + dir)}
 		if err := k.Set(ctx, "default", Entry{Key: "sk-one", Host: DefaultHost}); err != nil {
 			return err
 		}
@@ -46,6 +46,8 @@ var scenarios = map[string]func(context.Context) error{
 		return expect(got.Key == "sk-one" && err == nil, "got %q, %v", got.Key, err)
 	},
 	"locked":        fails(ErrLocked),
+	"list":          list,
+	"list locked":   listLocked,
 	"no service":    fails(errNoService),
 	"no collection": fails(errNoCollection),
 }
@@ -60,7 +62,7 @@ func expect(ok bool, format string, args ...any) error {
 // fails expects Set to fail with want, and Find to give it as reason.
 func fails(want error) func(context.Context) error {
 	return func(ctx context.Context) error {
-		set := Keyring{os.Getenv}.Set(ctx, "default", Entry{Key: "sk-one", Host: DefaultHost})
+		set := Keyring{Getenv: os.Getenv}.Set(ctx, "default", Entry{Key: "sk-one", Host: DefaultHost})
 		_, find := Find(ctx, Query{Host: DefaultHost, Getenv: os.Getenv, ConfigDir: os.Getenv("HOME")})
 		var none *NotFoundError
 		reason := find
@@ -78,7 +80,7 @@ func unlocked(ctx context.Context) error {
 	if err := startKeyring(); err != nil {
 		return err
 	}
-	k := Keyring{os.Getenv}
+	k := Keyring{Getenv: os.Getenv}
 	_, nothing := k.Get(ctx, "default")
 	deleteNothing := k.Delete(ctx, "default")
 	want := Entry{Key: "sk-one", Host: "api.example.com:8443", Set: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
@@ -122,7 +124,42 @@ func unlocked(ctx context.Context) error {
 	)
 }
 
+func list(ctx context.Context) error {
+	if err := startKeyring(); err != nil {
+		return err
+	}
+	k := Keyring{Getenv: os.Getenv}
+	none, nothing := k.List(ctx)
+	one, two := Entry{Key: "sk-one", Host: "one.example"}, Entry{Key: "sk-two", Host: "two.example"}
+	stored := errors.Join(
+		k.Set(ctx, "b", two), k.Set(ctx, "a", one),
+		keyring.Set(service, "nonsense", "{}"),
+		keyring.Set(service, "../x", "not ours"),
+		keyring.Set("other", "c", "another program's"),
+	)
+	all, err := k.List(ctx)
+	var invalid *InvalidError
+	return errors.Join(
+		nothing, stored, err,
+		expect(len(none) == 0, "of nothing: %v", none),
+		expect(len(all) == 3 && all[0] == Stored{"a", one, nil} && all[1] == Stored{"b", two, nil} &&
+			all[2].Profile == "nonsense" && errors.As(all[2].Err, &invalid), "list: %v", all),
+	)
+}
+
+func listLocked(ctx context.Context) error {
+	began := time.Now()
+	all, err := Keyring{Getenv: os.Getenv}.List(ctx)
+	_, get := Keyring{Getenv: os.Getenv, Silent: true}.Get(ctx, "default")
+	return errors.Join(err,
+		expect(len(all) == 1 && all[0] == Stored{Err: ErrLocked}, "list: %v", all),
+		expect(errors.Is(get, ErrLocked), "get: %v", get),
+		expect(time.Since(began) < keyringPatience, "it took %v", time.Since(began)),
+	)
+}
+
 func TestUnlockedKeyring(t *testing.T)      { newSession(t).run("unlocked") }
+func TestListOfKeyring(t *testing.T)        { newSession(t).run("list") }
 func TestBusFoundInRuntimeDir(t *testing.T) { newSession(t).run("runtime dir") }
 
 func TestLockedKeyring(t *testing.T) {
@@ -134,6 +171,7 @@ func TestLockedKeyring(t *testing.T) {
 	t.Run("prompt is not answered", func(t *testing.T) {
 		s := newSession(t)
 		s.run("store")
+		s.run("list locked")
 		// The prompter waits until the test is over.
 		pipe := filepath.Join(s.home, "pipe")
 		if err := syscall.Mkfifo(pipe, 0o600); err != nil {
@@ -172,7 +210,7 @@ func TestNoBus(t *testing.T) {
 		{"XDG_RUNTIME_DIR=" + t.TempDir()},
 		{"DBUS_SESSION_BUS_ADDRESS=autolaunch:"},
 	} {
-		_, err := Keyring{environment(variables...)}.Get(t.Context(), "default")
+		_, err := Keyring{Getenv: environment(variables...)}.Get(t.Context(), "default")
 		if !errors.Is(err, ErrNoKeyring) || !errors.Is(err, errNoBus) {
 			t.Errorf("%q: %v", variables, err)
 		}
@@ -185,7 +223,7 @@ func TestUnusableBus(t *testing.T) {
 		"unix:path=" + t.TempDir() + "/none": "no such file or directory",
 		"nonsense":                           "invalid bus address",
 	} {
-		_, err := Keyring{environment("DBUS_SESSION_BUS_ADDRESS=" + address)}.Get(t.Context(), "default")
+		_, err := Keyring{Getenv: environment("DBUS_SESSION_BUS_ADDRESS=" + address)}.Get(t.Context(), "default")
 		if !errors.Is(err, ErrNoKeyring) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", address, err)
 		}
@@ -200,7 +238,7 @@ func TestSilentBus(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	k := Keyring{environment("DBUS_SESSION_BUS_ADDRESS=unix:path=" + socket)}
+	k := Keyring{Getenv: environment("DBUS_SESSION_BUS_ADDRESS=unix:path=" + socket)}
 	if _, err := k.Get(t.Context(), "default"); !errors.Is(err, errNoAnswer) {
 		t.Errorf("get: %v", err)
 	}

@@ -25,7 +25,7 @@ var (
 )
 
 func (q Query) sources() []source {
-	keyring, files := Keyring{Getenv: q.Getenv}, Files{ConfigDir: q.ConfigDir}
+	keyring, files := Keyring{Getenv: q.Getenv, Silent: q.Silent}, Files{ConfigDir: q.ConfigDir}
 	return []source{
 		{"--key-command", nil, q.fromCommand},
 		{"$OPENAI_API_KEY", nil, q.fromEnvironment},

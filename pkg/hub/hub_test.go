@@ -200,7 +200,7 @@ func TestResend(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	_, err = c.Add(t.Context(), map[string]float64{"n": 1})
+	_, err = c.Add(t.Context(), map[string]float64{"n": 1}, nil)
 	if e, ok := errors.AsType[*Error](err); !ok || e.Permanent || !errors.Is(err, ErrLost) {
 		t.Error(err)
 	}

@@ -53,10 +53,14 @@ func (c *Client) Put(ctx context.Context, k Key, value []byte, model string, ttl
 // An Add that is sent again because its connection broke is counted once, also by the next keeper. When ctx ends
 // first, it may have been counted or not. A keeper stores the counters every two seconds while they change: what came
 // after that is lost if it is killed.
-func (c *Client) Add(ctx context.Context, deltas map[string]float64) (totals map[string]float64, err error) {
-	for name, d := range deltas {
-		if math.IsNaN(d) || math.IsInf(d, 0) {
-			return nil, permanent(fmt.Errorf("counter %s: %v cannot be added", name, d))
+//
+// The gauges are what is so with this process now; they are in the totals of all until its next Add, or its end.
+func (c *Client) Add(ctx context.Context, deltas, gauges map[string]float64) (totals map[string]float64, err error) {
+	for _, counts := range []map[string]float64{deltas, gauges} {
+		for name, d := range counts {
+			if math.IsNaN(d) || math.IsInf(d, 0) {
+				return nil, permanent(fmt.Errorf("counter %s: %v cannot be added", name, d))
+			}
 		}
 	}
 	// One at a time, because the keeper knows a repeated one by its number, which must not be below the last.
@@ -67,7 +71,7 @@ func (c *Client) Add(ctx context.Context, deltas map[string]float64) (totals map
 		return nil, context.Cause(ctx)
 	}
 	c.seq++
-	a := proto.Add{Seq: c.seq, Deltas: deltas}
+	a := proto.Add{Seq: c.seq, Deltas: deltas, Gauges: gauges}
 	return c.counts(ctx, proto.OpAdd, a.Append(nil))
 }
 

@@ -254,8 +254,12 @@ func TestHold(t *testing.T) {
 	begin := time.Now()
 	clients[0].Hold(b, d)
 	clients[0].Hold(b, d/2)
-	if _, err := clients[0].Stats(t.Context()); err != nil {
+	stats, err := clients[0].Stats(t.Context())
+	if err != nil {
 		t.Fatal(err)
+	}
+	if list := stats.Sharing.Budgets; len(list) != 1 || list[0].Held <= 0 || list[0].Held > d {
+		t.Errorf("%+v", list)
 	}
 	kill(t, dir)
 	if _, err := clients[1].Start(t.Context(), b, 0); err != nil || time.Since(begin) < d {

@@ -96,7 +96,7 @@ func TestStatsAndPurge(t *testing.T) {
 	}
 	purge(hub.Filter{Model: "gpt-4o", Older: time.Hour}, 0)
 	purge(hub.Filter{Model: "gpt-4o", Older: time.Nanosecond}, 2)
-	c.Add(ctx, map[string]float64{"n": 1})
+	c.Add(ctx, map[string]float64{"n": 1}, nil)
 	purge(hub.Filter{}, 2)
 	if _, ok, _ := c.Get(ctx, key("gpt-5a")); ok {
 		t.Error("purged, and there")

@@ -33,6 +33,7 @@ type counters struct {
 	mu       sync.Mutex
 	totals   proto.Counts
 	sessions map[[16]byte]session
+	gauges   map[[16]byte]proto.Counts // of the sessions that are connected; not stored
 }
 
 // A session is how far a client's Adds have been counted.
@@ -42,7 +43,7 @@ type session struct {
 }
 
 func newCounters(s *store) *counters {
-	c := &counters{store: s, totals: make(proto.Counts), sessions: make(map[[16]byte]session)}
+	c := &counters{store: s, totals: make(proto.Counts), sessions: make(map[[16]byte]session), gauges: make(map[[16]byte]proto.Counts)}
 	c.timer = time.AfterFunc(time.Hour, func() {
 		c.ticking.Store(false)
 		s.useToWrite(c.save)
@@ -82,15 +83,38 @@ func (c *counters) add(id [16]byte, a proto.Add) proto.Counts {
 		for name, d := range a.Deltas {
 			c.totals[name] += d
 		}
-		c.touch()
+		if len(a.Deltas) > 0 {
+			c.touch()
+		}
+		if c.gauges[id] = a.Gauges; len(a.Gauges) == 0 {
+			delete(c.gauges, id)
+		}
 	}
-	return maps.Clone(c.totals)
+	return c.sum()
+}
+
+// drop forgets the gauges of a session that has gone.
+func (c *counters) drop(id [16]byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.gauges, id)
 }
 
 func (c *counters) all() proto.Counts {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return maps.Clone(c.totals)
+	return c.sum()
+}
+
+// sum adds all gauges to the totals. The caller holds mu.
+func (c *counters) sum() proto.Counts {
+	all := maps.Clone(c.totals)
+	for _, gauges := range c.gauges {
+		for name, n := range gauges {
+			all[name] += n
+		}
+	}
+	return all
 }
 
 func (c *counters) stats() proto.Stats {

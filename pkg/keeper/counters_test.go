@@ -15,16 +15,16 @@ func TestCountersOutliveTheKeeper(t *testing.T) {
 	c := open(t, dir)
 	ctx := t.Context()
 	for range 3 {
-		if _, err := c.Add(ctx, map[string]float64{"a": 1, "b": 0.5}); err != nil {
+		if _, err := c.Add(ctx, map[string]float64{"a": 1, "b": 0.5}, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
 	stop(t, dir)
-	got, err := c.Add(ctx, map[string]float64{"a": 1})
+	got, err := c.Add(ctx, map[string]float64{"a": 1}, nil)
 	if err != nil || got["a"] != 4 || got["b"] != 1.5 || len(got) != 2 {
 		t.Errorf("%v, %v", got, err)
 	}
-	if got, err := c.Add(ctx, nil); err != nil || got["a"] != 4 {
+	if got, err := c.Add(ctx, nil, nil); err != nil || got["a"] != 4 {
 		t.Errorf("%v, %v", got, err)
 	}
 }
@@ -60,7 +60,7 @@ func TestAddAcrossKills(t *testing.T) {
 	c := open(t, dir)
 	last := 0.0
 	for range 5 {
-		m, err := c.Add(t.Context(), map[string]float64{"n": 1})
+		m, err := c.Add(t.Context(), map[string]float64{"n": 1}, nil)
 		if err != nil || m["n"] > last+1 {
 			t.Fatalf("after %v: %v, %v", last, m, err)
 		}

@@ -50,6 +50,7 @@ func (p *peer) tell(code byte, body []byte) {
 func (k *keeper) forget(p *peer) {
 	k.leases.drop(p)
 	k.budgets.drop(p)
+	k.counters.drop(p.session)
 	p.late.Wait()
 }
 

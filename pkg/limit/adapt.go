@@ -17,7 +17,6 @@ const (
 	fastest = 10_000 // starts a second above which there is nothing to pace
 
 	decrease = 0.87        // of what got through, after the server turned a request away
-	overload = 0.5         // the same, after it asked everybody to slow down
 	settled  = time.Second // until a cut shows, in which there is no other
 
 	tolerated = 0.004            // of the requests since the last cut may be turned away without another
@@ -46,13 +45,15 @@ const (
 // half full and the rate is the limit; for one that is filled once a minute, it
 // uses up what remains by then. Several processes that do it share the limit.
 //
-// Where it says nothing, requests that are turned away (429, or an overload),
-// if they are more than a few in a thousand, cut the rate to 87 % of what got
-// through, or a half, once a second at most, unless that has done nothing but
-// harm; and it grows again by some per cent a second. That is additive increase
-// and multiplicative decrease (AIMD), but that the increase is in proportion,
-// for nobody knows the scale. Of latency nothing is concluded: it varies with
-// the length of answers.
+// Where it says nothing, requests that are turned away (429), if they are more
+// than a few in a thousand, cut the rate to 87 % of what got through, once a
+// second at most, unless that has done nothing but harm; and it grows again by
+// some per cent a second. That is additive increase and multiplicative decrease
+// (AIMD), but that the increase is in proportion, for nobody knows the scale. Of
+// latency nothing is concluded: it varies with the length of answers.
+//
+// A server that says that it is overloaded has too many requests at once, and
+// it is their number that is bounded, by AIMD too.
 func Adapt(next llm.Completer) *Adapter {
 	return &Adapter{next: next, line: newLocal(pace.Limits{})}
 }
@@ -62,6 +63,7 @@ type Adapter struct {
 	next  llm.Completer
 	line  *local
 	paced atomic.Bool // there is a rate in force
+	crowd crowd
 
 	mu      sync.Mutex // guards all below
 	told    float64    // starts a second by what the server says; 0: as many as one likes
@@ -92,6 +94,13 @@ func (a *Adapter) Rate() float64 {
 	return slower(a.told, a.found)
 }
 
+// AtOnce is how many requests it has in flight at most just now; 0: as many as come.
+func (a *Adapter) AtOnce() int {
+	a.crowd.mu.Lock()
+	defer a.crowd.mu.Unlock()
+	return int(a.crowd.most)
+}
+
 // Complete implements llm.Completer.
 func (a *Adapter) Complete(ctx context.Context, req *llm.Request) (*llm.Response, error) {
 	if a.paced.Load() {
@@ -99,16 +108,21 @@ func (a *Adapter) Complete(ctx context.Context, req *llm.Request) (*llm.Response
 			return nil, err
 		}
 	}
+	if err := a.crowd.enter(ctx); err != nil {
+		return nil, err
+	}
 	begin := time.Now()
 	a.begin(begin)
 	resp, err := a.next.Complete(ctx, req)
+	now := time.Now()
 	var e *llm.Error
+	overloaded := errors.As(err, &e) && e.Overload
+	a.crowd.leave(now, begin, err == nil, overloaded)
 	switch {
 	case err == nil:
-		now := time.Now()
 		a.answered(now, now.Sub(begin), resp)
-	case errors.As(err, &e) && (e.Type == llm.RateLimit || e.Overload):
-		a.turnedAway(time.Now(), begin, e.Overload)
+	case e != nil && e.Type == llm.RateLimit && !overloaded:
+		a.turnedAway(now, begin)
 	}
 	return resp, err
 }
@@ -159,7 +173,7 @@ func (a *Adapter) spread(now time.Time, q llm.Allowance, age time.Duration, each
 }
 
 // turnedAway learns from a request that was begun too soon.
-func (a *Adapter) turnedAway(now, begun time.Time, overloaded bool) {
+func (a *Adapter) turnedAway(now, begun time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.turned.add(now)
@@ -169,10 +183,6 @@ func (a *Adapter) turnedAway(now, begun time.Time, overloaded bool) {
 	a.refused++
 	if now.Sub(a.cut) < settled || now.Before(a.blind) || a.found > 0 && a.refused <= tolerated*a.sent {
 		return
-	}
-	by := decrease
-	if overloaded {
-		by = overload
 	}
 	rate := a.through(now)
 	if a.found > 0 { // which was wrong by the part that was refused; but there may have been a queue
@@ -184,7 +194,7 @@ func (a *Adapter) turnedAway(now, begun time.Time, overloaded bool) {
 		a.enforce(now)
 		return
 	}
-	a.cutTo(max(by*rate, slowest), now)
+	a.cutTo(max(decrease*rate, slowest), now)
 	a.enforce(now)
 }
 

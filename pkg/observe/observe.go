@@ -12,6 +12,7 @@ package observe
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -34,6 +35,7 @@ type Counters struct {
 	outcomes map[outcome]float64
 	times    map[asker]*histogram
 	tokens   map[asker]*tokens
+	now      map[asker]*present
 
 	requests, used int64 // ever
 }
@@ -55,11 +57,14 @@ type histogram struct {
 }
 
 // tokens are what answers were billed by.
-type tokens struct{ input, output float64 }
+type tokens struct{ input, output, dollars float64 }
+
+// present is what is so now.
+type present struct{ queued, inFlight float64 }
 
 // NewCounters returns counters that have counted nothing.
 func NewCounters() *Counters {
-	c := new(Counters)
+	c := &Counters{now: map[asker]*present{}}
 	c.reset()
 	return c
 }
@@ -85,8 +90,8 @@ func (c *Counters) Used() (requests, tokens int64) {
 	return c.requests, c.used
 }
 
-// request counts a request that ended, and the tokens that it took.
-func (c *Counters) request(o outcome, took time.Duration, input, output int) {
+// request counts a request that ended, the tokens that it took, and what they cost.
+func (c *Counters) request(o outcome, took time.Duration, input, output int, dollars float64) {
 	seconds := took.Seconds()
 	bucket, _ := slices.BinarySearch(buckets[:], seconds)
 	c.mu.Lock()
@@ -102,6 +107,7 @@ func (c *Counters) request(o outcome, took time.Duration, input, output int) {
 		}
 		t.input += float64(input)
 		t.output += float64(output)
+		t.dollars += dollars
 	}
 	h := c.times[o.asker]
 	if h == nil {
@@ -123,6 +129,9 @@ func (c *Counters) Take() map[string]float64 {
 	for a, t := range c.tokens {
 		taken[Series("gpt_tokens_total", "command", a.command, "model", a.model, "kind", "input")] += t.input
 		taken[Series("gpt_tokens_total", "command", a.command, "model", a.model, "kind", "output")] += t.output
+		if t.dollars > 0 {
+			taken[Series("gpt_cost_dollars_total", "command", a.command, "model", a.model)] += t.dollars
+		}
 	}
 	for a, h := range c.times {
 		h.series(a, taken)
@@ -170,15 +179,94 @@ var labelEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
 
 func escapeLabel(s string) string { return labelEscapes.Replace(strings.ToValidUTF8(s, "\ufffd")) }
 
-// CacheHits is the series of answers that came from the cache.
-func CacheHits(command, model string) string {
-	return Series("gpt_cache_hits_total", "command", command, "model", model)
+// A Family is the name of a metric that has a series for each command and model.
+type Family string
+
+// What a client counts itself.
+const (
+	CacheHits   Family = "gpt_cache_hits_total"
+	CacheMisses Family = "gpt_cache_misses_total"
+	Retries     Family = "gpt_retries_total"
+	limitWait   Family = "gpt_limit_wait_seconds_total"
+	inFlight    Family = "gpt_requests_in_flight"
+	queued      Family = "gpt_requests_queued"
+)
+
+// Series is that of one command and model.
+func (f Family) Series(command, model string) string {
+	return Series(string(f), "command", command, "model", model)
+}
+
+// Gauges returns what is so now: requests that are in flight, and that wait for
+// the limits. There are none when nothing is asked.
+func (c *Counters) Gauges() map[string]float64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	gauges := map[string]float64{}
+	for a, n := range c.now {
+		if *n != (present{}) {
+			gauges[inFlight.Series(a.command, a.model)] = n.inFlight
+			gauges[queued.Series(a.command, a.model)] = n.queued
+		}
+	}
+	return gauges
+}
+
+// change adds to what is so now.
+func (c *Counters) change(a asker, queued, inFlight float64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := c.now[a]
+	if n == nil {
+		n = new(present)
+		c.now[a] = n
+	}
+	n.queued += queued
+	n.inFlight += inFlight
+}
+
+// A place in the queue of requests that wait for the limits.
+type place struct {
+	since time.Time
+	left  bool
+}
+
+type placeKey struct{}
+
+// Queue stands around the limits, and Requests behind them: it counts the time
+// that requests spend in between, waiting.
+func Queue(next llm.Completer, c *Counters, command string) llm.Completer {
+	return llm.Func(func(ctx context.Context, req *llm.Request) (*llm.Response, error) {
+		a, p := asker{command, req.Model}, &place{since: time.Now()}
+		c.change(a, 1, 0)
+		resp, err := next.Complete(context.WithValue(ctx, placeKey{}, p), req)
+		if !p.left {
+			c.leave(a, p)
+		}
+		return resp, err
+	})
+}
+
+// leave ends a wait for the limits.
+func (c *Counters) leave(a asker, p *place) {
+	p.left = true
+	c.change(a, -1, 0)
+	if wait := time.Since(p.since); wait > time.Millisecond { // else it did not wait
+		c.Add(limitWait.Series(a.command, a.model), wait.Seconds())
+	}
 }
 
 // Requests counts each attempt that next makes, by its outcome (the HTTP
-// status, or the type of an error without one), and how long it took.
-func Requests(next llm.Completer, c *Counters, command string) llm.Completer {
+// status, or the type of an error without one), how long it took, its tokens,
+// and their price in dollars, which price answers from the usage, or 0.
+func Requests(next llm.Completer, c *Counters, command string, price func(model string, usage json.RawMessage) float64) llm.Completer {
 	return llm.Func(func(ctx context.Context, req *llm.Request) (*llm.Response, error) {
+		a := asker{command, req.Model}
+		if p, ok := ctx.Value(placeKey{}).(*place); ok && !p.left {
+			c.leave(a, p)
+		}
+		c.change(a, 0, 1)
+		defer c.change(a, 0, -1)
 		begin := time.Now()
 		resp, err := next.Complete(ctx, req)
 		status := "200"
@@ -193,10 +281,12 @@ func Requests(next llm.Completer, c *Counters, command string) llm.Completer {
 		}
 		took := time.Since(begin)
 		var input, output int
+		var dollars float64
 		if resp != nil {
 			input, output = resp.Tokens()
+			dollars = price(req.Model, resp.Usage)
 		}
-		c.request(outcome{asker{command, req.Model}, status}, took, input, output)
+		c.request(outcome{a, status}, took, input, output, dollars)
 		return resp, err
 	})
 }

@@ -3,6 +3,7 @@ package observe
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -63,10 +64,10 @@ func TestExpositionIsReadByPrometheus(t *testing.T) {
 		for _, takes := range []time.Duration{
 			0, 100 * time.Millisecond, 101 * time.Millisecond, 2 * time.Second, 2500 * time.Millisecond, 5 * time.Minute, time.Hour,
 		} {
-			Requests(answering(takes, nil), c, "gpt-map").Complete(t.Context(), &llm.Request{Model: "m"})
+			Requests(answering(takes, nil), c, "gpt-map", free).Complete(t.Context(), &llm.Request{Model: "m"})
 		}
-		Requests(answering(time.Second, &llm.Error{Type: llm.RateLimit, Status: 429}), c, "gpt-ask").Complete(t.Context(), &llm.Request{Model: "m"})
-		c.Add(CacheHits("gpt-map", "m"), 3)
+		Requests(answering(time.Second, &llm.Error{Type: llm.RateLimit, Status: 429}), c, "gpt-ask", free).Complete(t.Context(), &llm.Request{Model: "m"})
+		c.Add(CacheHits.Series("gpt-map", "m"), 3)
 
 		families := scrape(t, expose(t, c.Take()))
 		if len(families) != 3 {
@@ -123,7 +124,7 @@ func TestBucketsStandInOrder(t *testing.T) {
 	c := NewCounters()
 	for _, m := range []string{"b", "a", `c",le="0`, "10", "9"} {
 		for _, command := range []string{"gpt-map", "gpt-ask"} {
-			Requests(answering(0, nil), c, command).Complete(t.Context(), &llm.Request{Model: m})
+			Requests(answering(0, nil), c, command, free).Complete(t.Context(), &llm.Request{Model: m})
 		}
 	}
 	series, bound, count := "", 0.0, 0
@@ -156,8 +157,8 @@ func TestLabelsAreEscaped(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := NewCounters()
-			c.Add(CacheHits("gpt-map", name), 1)
-			Requests(answering(0, nil), c, "gpt-map").Complete(t.Context(), &llm.Request{Model: name})
+			c.Add(CacheHits.Series("gpt-map", name), 1)
+			Requests(answering(0, nil), c, "gpt-map", free).Complete(t.Context(), &llm.Request{Model: name})
 			text := expose(t, c.Take())
 			for family, f := range scrape(t, text) {
 				if m := f.GetMetric(); len(m) != 1 || labels(m[0])["model"] != name {
@@ -202,7 +203,7 @@ func TestRequestsAreCountedByOutcome(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := NewCounters()
-			_, err := Requests(answering(0, test.err), c, "gpt-map").Complete(t.Context(), &llm.Request{Model: "m"})
+			_, err := Requests(answering(0, test.err), c, "gpt-map", free).Complete(t.Context(), &llm.Request{Model: "m"})
 			if err != test.err {
 				t.Errorf("error %v", err)
 			}
@@ -242,7 +243,7 @@ func TestUnknownSeriesAreLeftOut(t *testing.T) {
 // The totals of years, and fractions, keep their digits.
 func TestValuesKeepTheirDigits(t *testing.T) {
 	for _, want := range []float64{0, 1, 9007199254740991, 0.1, 1e21, 123456789.125} {
-		text := expose(t, map[string]float64{CacheHits("c", "m"): want})
+		text := expose(t, map[string]float64{CacheHits.Series("c", "m"): want})
 		if got := scrape(t, text)["gpt_cache_hits_total"].GetMetric()[0].GetCounter().GetValue(); got != want {
 			t.Errorf("%v, want %v", got, want)
 		}
@@ -271,5 +272,88 @@ func TestTakeEmptiesWhatItTook(t *testing.T) {
 	}
 	if rest := c.Take(); len(rest) != 0 {
 		t.Errorf("left %v", rest)
+	}
+}
+
+func free(string, json.RawMessage) float64 { return 0 }
+
+// Tokens and their price are counted with the answers, and what waits and is under way now while it is.
+func TestTokensCostAndGauges(t *testing.T) {
+	c := NewCounters()
+	usage := json.RawMessage(`{"prompt_tokens":10,"completion_tokens":3}`)
+	price := func(model string, u json.RawMessage) float64 {
+		if model != "m" || string(u) != string(usage) {
+			t.Errorf("%s, %s", model, u)
+		}
+		return 0.25
+	}
+	sent, answered := make(chan bool), make(chan bool)
+	server := llm.Func(func(context.Context, *llm.Request) (*llm.Response, error) {
+		sent <- true
+		<-answered
+		return &llm.Response{Usage: usage}, nil
+	})
+	limited, free := make(chan bool), make(chan bool)
+	behind := Requests(server, c, "gpt-map", price)
+	limit := llm.Func(func(ctx context.Context, req *llm.Request) (*llm.Response, error) {
+		limited <- true
+		if !<-free {
+			return nil, context.Canceled
+		}
+		time.Sleep(2 * time.Millisecond)
+		return behind.Complete(ctx, req)
+	})
+	q := Queue(limit, c, "gpt-map")
+	done := make(chan bool)
+	for range 3 {
+		go func() {
+			q.Complete(t.Context(), &llm.Request{Model: "m"})
+			done <- true
+		}()
+	}
+	gauges := func(queued, inFlight float64) {
+		t.Helper()
+		want := map[string]float64{`gpt_requests_queued{command="gpt-map",model="m"}`: queued, `gpt_requests_in_flight{command="gpt-map",model="m"}`: inFlight}
+		if queued+inFlight == 0 {
+			want = map[string]float64{}
+		}
+		if got := c.Gauges(); !maps.Equal(got, want) {
+			t.Errorf("%v, not %v", got, want)
+		}
+	}
+	gauges(0, 0)
+	for range 3 {
+		<-limited
+	}
+	gauges(3, 0)
+	free <- true
+	<-sent
+	gauges(2, 1)
+	free <- false // one gives up
+	<-done
+	gauges(1, 1)
+	free <- true
+	<-sent
+	gauges(0, 2)
+	answered <- true
+	answered <- true
+	<-done
+	<-done
+	gauges(0, 0)
+	totals := c.Take()
+	for series, want := range map[string]float64{
+		`gpt_tokens_total{command="gpt-map",model="m",kind="input"}`:  20,
+		`gpt_tokens_total{command="gpt-map",model="m",kind="output"}`: 6,
+		`gpt_cost_dollars_total{command="gpt-map",model="m"}`:         0.5,
+	} {
+		if totals[series] != want {
+			t.Errorf("%s is %v, not %v", series, totals[series], want)
+		}
+	}
+	if wait := totals[`gpt_limit_wait_seconds_total{command="gpt-map",model="m"}`]; wait < 0.004 {
+		t.Errorf("waited for %v s", wait)
+	}
+	if requests, tokens := c.Used(); requests != 2 || tokens != 26 {
+		t.Errorf("%d requests, %d tokens", requests, tokens)
 	}
 }

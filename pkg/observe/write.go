@@ -19,7 +19,16 @@ var families = []struct{ name, kind, help string }{
 	{"gpt_requests_total", "counter", "Requests sent, by command, model and HTTP status or kind of failure."},
 	{"gpt_response_time_seconds", "histogram", "Time from a request to the last byte of its answer."},
 	{"gpt_tokens_total", "counter", "Tokens that answers were billed for, as the server told, by kind: input or output."},
+	{"gpt_cost_dollars_total", "counter", "What these tokens cost in US dollars, where the price of the model is known."},
+	{"gpt_retries_total", "counter", "Attempts that were repeated."},
+	{"gpt_limit_wait_seconds_total", "counter", "Time that requests waited for the rate limits."},
+	{"gpt_requests_in_flight", "gauge", "Requests sent that have no answer yet."},
+	{"gpt_requests_queued", "gauge", "Requests that wait for the rate limits."},
 	{"gpt_cache_hits_total", "counter", "Answers that came from the cache."},
+	{"gpt_cache_misses_total", "counter", "Questions that no answer was in the cache for."},
+	{"gpt_cache_entries", "gauge", "Answers in the cache."},
+	{"gpt_cache_bytes", "gauge", "Size of the cache."},
+	{"gpt_users", "gauge", "Processes that use the cache and the limits."},
 }
 
 // Write writes totals in the text exposition format, version 0.0.4

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-var one = map[string]float64{CacheHits("gpt-map", "m"): 1}
+var one = map[string]float64{CacheHits.Series("gpt-map", "m"): 1}
 
 // alone fails if a folder holds more than a file of the given name.
 func alone(t *testing.T, dir, name string) {
@@ -51,7 +51,7 @@ func TestWriteFileIsNeverSeenHalf(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "gpt.prom")
 	many := map[string]float64{}
 	for i := range 2000 {
-		many[CacheHits("gpt-map", string(rune('a'+i%26))+string(rune(0x4e00+i)))] = 1
+		many[CacheHits.Series("gpt-map", string(rune('a'+i%26))+string(rune(0x4e00+i)))] = 1
 	}
 	sizes := map[int]bool{len(expose(t, one)): true, len(expose(t, many)): true}
 	if err := WriteFile(path, one); err != nil {
@@ -98,7 +98,7 @@ func mounted(t *testing.T) string {
 func TestWriteFileFails(t *testing.T) {
 	many := map[string]float64{}
 	for i := range 200 {
-		many[CacheHits("gpt-map", string(rune(0x4e00+i)))] = 1
+		many[CacheHits.Series("gpt-map", string(rune(0x4e00+i)))] = 1
 	}
 	t.Run("the disk is full", func(t *testing.T) {
 		dir := mounted(t)

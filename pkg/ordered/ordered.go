@@ -10,7 +10,9 @@ package ordered
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"runtime/debug"
 	"sync"
 )
 
@@ -38,7 +40,8 @@ type Sink[R any] interface {
 // the whole; with Unordered, everything that has a result is written. A call
 // of next that is under way is not waited for.
 //
-// Map returns the first error met, which is that of ctx if it was done first.
+// Map returns the first error met, which is that of ctx if it was done first. A
+// panic of work or next is a *PanicError.
 func Map[T, R any](ctx context.Context, o Options, next func() (T, error), work func(context.Context, T) (R, error), sink Sink[R]) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -69,7 +72,7 @@ func Map[T, R any](ctx context.Context, o Options, next func() (T, error), work 
 			case <-ctx.Done():
 				return
 			}
-			item, err := next()
+			item, err := guard(next)
 			if err != nil {
 				if !errors.Is(err, io.EOF) {
 					readErr = err
@@ -96,7 +99,7 @@ func Map[T, R any](ctx context.Context, o Options, next func() (T, error), work 
 						return
 					}
 					// It is done even if ctx is done by now: an item after it may have failed, and it stands before that.
-					value, err := work(ctx, j.item)
+					value, err := guard(func() (R, error) { return work(ctx, j.item) })
 					results <- result{j.index, value, err, true}
 				case <-ctx.Done():
 					return
@@ -148,4 +151,25 @@ func Map[T, R any](ctx context.Context, o Options, next func() (T, error), work 
 		return err
 	}
 	return readErr
+}
+
+// A PanicError is a panic in a goroutine that Map began. As an error it takes
+// the way of all others, past whoever hides secrets, which the runtime's report
+// would show.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+func (e *PanicError) Error() string {
+	return fmt.Sprintf("internal error: %v\n%s", e.Value, e.Stack)
+}
+
+func guard[R any](f func() (R, error)) (r R, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &PanicError{p, debug.Stack()}
+		}
+	}()
+	return f()
 }

@@ -210,3 +210,33 @@ func BenchmarkMap(b *testing.B) {
 		})
 	}
 }
+
+func TestPanicIsAnError(t *testing.T) {
+	panics := func(i int) (int, error) {
+		if i == 3 {
+			panic("of item 3")
+		}
+		return i, nil
+	}
+	items := count(10)
+	for name, run := range map[string]func(*collect) error{
+		"work": func(sink *collect) error {
+			return Map(context.Background(), Options{Jobs: 1, Window: 1}, count(10),
+				func(_ context.Context, i int) (int, error) { return panics(i) }, sink)
+		},
+		"next": func(sink *collect) error {
+			return Map(context.Background(), Options{Jobs: 1, Window: 1},
+				func() (int, error) { i, _ := items(); return panics(i) },
+				func(_ context.Context, i int) (int, error) { return i, nil }, sink)
+		},
+	} {
+		var sink collect
+		var p *PanicError
+		if err := run(&sink); !errors.As(err, &p) || p.Value != "of item 3" || len(p.Stack) == 0 {
+			t.Errorf("%s: %v", name, err)
+		}
+		if len(sink.got) != 3 || sink.flushed != 3 {
+			t.Errorf("%s: %v written, %d flushed", name, sink.got, sink.flushed)
+		}
+	}
+}

@@ -24,7 +24,7 @@ const countAt, lengthAt = 56, 60
 func (c *counter) count(text string, i, end int) int {
 	n := end - i
 	if n > knownLength {
-		return len(c.merge(text[i:end]))
+		return c.tokens(text[i:end])
 	}
 	var low, high uint64
 	if i+16 <= len(text) {
@@ -42,7 +42,7 @@ func (c *counter) count(text string, i, end int) int {
 	if slot.low == low && slot.high&^(15<<countAt) == high {
 		return int(slot.high >> countAt & 15)
 	}
-	tokens := len(c.merge(text[i:end]))
+	tokens := c.tokens(text[i:end])
 	*slot = known{low, high | uint64(tokens)<<countAt}
 	return tokens
 }

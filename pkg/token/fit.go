@@ -83,7 +83,7 @@ func settled(text string) int {
 // down to a code point boundary.
 func (m *merger) prefix(piece string, n int) int {
 	end := 0
-	for _, p := range m.merge(piece)[:n] {
+	for _, p := range m.divide(piece)[:n] {
 		end += int(p.length)
 	}
 	for end < len(piece) && !utf8.RuneStart(piece[end]) {

@@ -2,6 +2,7 @@ package token
 
 import (
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -38,7 +39,7 @@ func checkMerge(t *testing.T, e *Encoding, m *merger, piece string) {
 		return
 	}
 	var got []uint32
-	for _, p := range m.merge(piece) {
+	for _, p := range m.divide(piece) {
 		got = append(got, p.id)
 	}
 	if want := slowMerge(ranksOf[e.Name()](), piece); !slices.Equal(got, want) {
@@ -94,6 +95,61 @@ func TestMergeRuns(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Most pieces are divided in bounded memory: what comes out is the same, or
+// nothing because the merge would have to go back too far.
+func TestMergeWindow(t *testing.T) {
+	both(t, func(t *testing.T, e *Encoding) {
+		random := rand.New(rand.NewPCG(9, 10))
+		tokens := tokensOf(e)
+		m := &merger{vocabulary: &e.vocabulary}
+		given := map[int]int{} // windows: how often the merge was given up
+		for i := range 60 {
+			var b strings.Builder
+			for n := random.IntN(1000); n >= 0; n-- {
+				token := tokens[random.IntN(len(tokens))]
+				b.WriteString(strings.Repeat(token[random.IntN(len(token)):], 1+random.IntN(1+i%50)))
+			}
+			piece := b.String()
+			want := slices.Clone(m.divide(piece))
+			for _, window := range []int{512, 1024, 4096} {
+				n, ok := m.merge(piece, window)
+				if !ok {
+					given[window]++
+				} else if kept := min(n, window); n != len(want) || !slices.Equal(m.parts[len(m.parts)-kept:], want[n-kept:]) {
+					t.Fatalf("%s %q: %d tokens with a window of %d, want %d", e.Name(), piece, n, window, len(want))
+				}
+			}
+			if got := m.tokens(piece); got != len(want) {
+				t.Fatalf("%s %q: %d tokens, want %d", e.Name(), piece, got, len(want))
+			}
+		}
+		if given[512] == 0 || given[4096] > 0 {
+			t.Errorf("%s: given up by window: %v", e.Name(), given)
+		}
+	})
+}
+
+// A piece without end takes no memory that grows with it.
+func TestMergeMemory(t *testing.T) {
+	random := rand.New(rand.NewPCG(11, 12))
+	letters := make([]byte, 4<<20)
+	for i := range letters {
+		letters[i] = 'a' + byte(random.IntN(26))
+	}
+	for _, e := range encodings {
+		m := &merger{vocabulary: &e.vocabulary}
+		for _, piece := range []string{string(letters), strings.Repeat("-", len(letters)), strings.Repeat("中", len(letters)/3)} {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			m.tokens(piece)
+			runtime.ReadMemStats(&after)
+			if used := after.TotalAlloc - before.TotalAlloc; used > 1<<18 {
+				t.Errorf("%s: %d bytes for a piece of %.20q…", e.Name(), used, piece)
+			}
+		}
+	}
 }
 
 func FuzzMerge(f *testing.F) {

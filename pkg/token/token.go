@@ -33,8 +33,9 @@
 //
 // The tables are written by go generate and embedded, 8.6 MB for both encodings,
 // and read where they lie: nothing is built at the start or at the first count.
-// A goroutine that counts has 1.5 MB of memory, for what it found out of the
-// pieces before. Beyond that, what is needed grows only with the longest piece.
+// A goroutine that counts has 1.6 MB of memory, most of it for what it found out
+// of the pieces before, however long the text and its pieces are. Text that is not
+// valid UTF-8 is copied beyond that, 128 KB or up to where counts add up at a time.
 //
 // On one processor, o200k_base takes English about 30 times as fast as npm
 // tiktoken (OpenAI's own, as WebAssembly), code 40 times, JSON 55 times and

@@ -64,7 +64,7 @@ func both(t *testing.T, test func(t *testing.T, e *Encoding)) {
 func appendIDs(b []byte, e *Encoding, m *merger, text string) []byte {
 	for i := 0; i < len(text); {
 		end := e.next(text, i)
-		for _, p := range m.merge(text[i:end]) {
+		for _, p := range m.divide(text[i:end]) {
 			b = binary.LittleEndian.AppendUint32(b, p.id)
 		}
 		i = end

@@ -1,7 +1,7 @@
 // Package aimock runs @copilotkit/aimock, a mock of the OpenAI API that nobody of this project wrote, for the tests of our
 // client: what we take the API to be is held against what its authors take it to be.
 //
-// It needs node 20.15 or later, and npm ci --prefix test/aimock; a test is skipped, with the reason, where one is missing.
+// It needs what package node says; without, a test is skipped with the reason.
 // The server speaks chat completions and responses, streaming and not. What it answers depends on the last user message:
 //
 //	echo TEXT           TEXT (what follows a blank line or one white space character), whatever the case of echo

@@ -129,6 +129,33 @@ func TestAgainstAimock(t *testing.T) {
 		sh.run(5, `echo no quota left | gpt-map -R`)
 		sh.run(0, `echo first 500 please | gpt-map -R`)
 	})
+	t.Run("batches", func(t *testing.T) {
+		sh.run(0, `for i in {1..5}; do echo '{"text":"question '$i'"}'; done >questions`)
+		sh.run(0, `gpt-map --batch -o batched questions`)
+		got, _ := sh.run(0, `grep -c '"response":"Mock batch completion"' batched; ls`) // it says that to everything
+		if got != "5\nbatched\nperson.json\nquestions\n" {
+			t.Errorf("got %s", got)
+		}
+		live, _ := sh.run(0, `gpt-map questions | cmp - batched && echo the same`)
+		if live != "the same\n" {
+			t.Error("a live run has not gone on from the batch")
+		}
+	})
+	t.Run("lines of batches", func(t *testing.T) {
+		sh.run(0, `cat >lines <<'X'
+{"custom_id":"c","method":"POST","url":"/v1/chat/completions","body":{"model":"gpt-4o","messages":[{"role":"user","content":"run too long"}],"max_tokens":4}}
+{"custom_id":"e","method":"POST","url":"/v1/embeddings","body":{"model":"text-embedding-3-small","input":["one","two"],"dimensions":4}}
+{"custom_id":"r","method":"POST","url":"/v1/responses","body":{"model":"gpt-4o","input":"echo three"}}
+{"custom_id":"m","method":"POST","url":"/v1/moderations","body":{"input":"four"}}
+X`)
+		got, _ := sh.run(0, `gpt-map --format batch lines`)
+		lines := strings.Split(got, "\n")
+		for i, want := range []string{`"finish_reason":"length"`, `"index":1`, `"text":"three"`, `"flagged":false`} {
+			if len(lines) != 5 || !strings.Contains(lines[i], want) || !strings.Contains(lines[i], `"status_code":200`) {
+				t.Fatalf("got\n%s, want %s in line %d", got, want, i+1)
+			}
+		}
+	})
 	t.Run("usage", func(t *testing.T) {
 		got, _ := sh.run(0, `echo let this be counted | gpt-map --no-cache -R --meta`)
 		if !strings.Contains(got, `"prompt_tokens":11,"completion_tokens":3,"total_tokens":14`) {

@@ -88,10 +88,13 @@ func server(ts *testscript.TestScript) *standin.Server {
 	return s
 }
 
-// standin [-key KEY] [-model NAME] [-latency D] [-rps N] [-socket FILE] [FAULTS] starts a stand-in
-// and points OPENAI_BASE_URL at it; an earlier one is ended.
+// standin [-key KEY] [-model NAME] [-latency D] [-rps N] [-socket FILE] [-batch-polls N] [-batch-fails WORD] [FAULTS]
+// starts a stand-in and points OPENAI_BASE_URL at it; an earlier one is ended. Batches end with the Nth poll, and lines
+// of them that have the WORD in them fail.
 func cmdStandin(ts *testscript.TestScript, neg bool, args []string) {
 	var cfg standin.Config
+	var fate standin.Fate
+	cfg.Batches = func(standin.BatchCall) standin.Fate { return fate }
 	for len(args) >= 2 && strings.HasPrefix(args[0], "-") {
 		var err error
 		switch args[0] {
@@ -105,6 +108,16 @@ func cmdStandin(ts *testscript.TestScript, neg bool, args []string) {
 			cfg.RPS, err = strconv.ParseFloat(args[1], 64)
 		case "-socket":
 			cfg.Socket = ts.MkAbs(args[1])
+		case "-batch-polls":
+			fate.Polls, err = strconv.Atoi(args[1])
+		case "-batch-fails":
+			word := args[1]
+			fate.Line = func(body string) string {
+				if strings.Contains(body, word) {
+					return "400"
+				}
+				return ""
+			}
 		default:
 			ts.Fatalf("standin: %s?", args[0])
 		}

@@ -91,17 +91,25 @@ func ParseKey(b []byte) (k Key, err error) {
 type Add struct {
 	Seq    uint64
 	Deltas map[string]float64 // no NaN, no infinity: they would stay in the total for ever
+
+	// Gauges are what is so now, in place of what the last Add of the session said. They are forgotten when the
+	// connection ends.
+	Gauges map[string]float64
 }
 
-func (a Add) Append(b []byte) []byte { return appendCounts(appendUint64(b, a.Seq), a.Deltas) }
+func (a Add) Append(b []byte) []byte {
+	return appendCounts(appendCounts(appendUint64(b, a.Seq), a.Deltas), a.Gauges)
+}
 
 // ParseAdd reads an Add.
 func ParseAdd(b []byte) (Add, error) {
 	d := decoder{b: b}
-	a := Add{Seq: d.uint64(), Deltas: d.counts()}
-	for _, v := range a.Deltas {
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return a, ErrMessage
+	a := Add{Seq: d.uint64(), Deltas: d.counts(), Gauges: d.counts()}
+	for _, counts := range []map[string]float64{a.Deltas, a.Gauges} {
+		for _, v := range counts {
+			if math.IsNaN(v) || math.IsInf(v, 0) {
+				return a, ErrMessage
+			}
 		}
 	}
 	return a, d.err()

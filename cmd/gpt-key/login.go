@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"gptpipe/pkg/audit"
+	"gptpipe/pkg/cli"
+	"gptpipe/pkg/credential"
+	"gptpipe/pkg/oauth"
+)
+
+// login gets a token by OAuth 2.0 and stores it, bound to the host of the base
+// URL in force, with what it takes to get the next.
+func login(ctx context.Context, sys *cli.System, args []string) error {
+	s := newSettings(sys)
+	s.withBaseURL()
+	toFile := s.flags.Bool("file", false, "")
+	var w wish
+	w.addFlags(&s.flags.FlagSet)
+	if err := s.parse(sys, args); err != nil {
+		return err
+	}
+	if err := w.complete(s); err != nil {
+		return err
+	}
+	target, file := s.stores(sys)
+	if *toFile {
+		target = file
+	}
+
+	// Nobody logs in for a token that has nowhere to go.
+	before, err := target.Get(ctx, s.profile)
+	if !replaceable(err) {
+		return loginNotStored(err)
+	}
+	secret := ""
+	if w.flow == credential.FlowClient {
+		text, err := readKey(sys, fmt.Sprintf("secret of the client %s (not shown): ", w.clientID))
+		if err != nil {
+			return err
+		}
+		if secret = strings.TrimRight(text, "\r\n"); !oauth.Usable(secret) {
+			return errors.New("not a client secret: it is empty, or has other than visible ASCII characters inside")
+		}
+		sys.Redact.Add(secret)
+	}
+
+	drain := cli.NewDrain(ctx)
+	defer drain.Close()
+	entry, err := w.grant(drain.Soft, sys, secret)
+	var stop *cli.Interrupt
+	switch {
+	case errors.As(context.Cause(drain.Soft), &stop):
+		return stop
+	case err != nil:
+		return notLoggedIn(err)
+	}
+	entry.Host, entry.Set = s.host, time.Now().UTC().Truncate(time.Second)
+	if err := target.Set(ctx, s.profile, entry); err != nil {
+		return loginNotStored(err)
+	}
+	s.note(sys, audit.Login, target, entry, before)
+	switch {
+	case before.Host != "" && before.OAuth == nil:
+		sys.Log.Warnf("replaced the key for %s that was stored", before.Host)
+	case before.Host != "" && before.Host != s.host:
+		sys.Log.Warnf("replaced the login for %s", before.Host)
+	}
+	sys.Log.Infof("logged in; the token is in %s, for %s alone (profile %s)", target.name, s.host, s.profile)
+	if s.host == credential.DefaultHost {
+		sys.Log.Warnf("%s takes keys, not tokens: --base-url names the API that this one is for", s.host)
+	}
+	if w.flow == credential.FlowDevice && entry.OAuth.Refresh == "" {
+		sys.Log.Warnf("the server gave no refresh token, so the login ends with the token%s; --scope offline_access asks for one",
+			until(entry.OAuth.Expires))
+	}
+	return nil
+}
+
+// grant gets a token from the server that w names.
+func (w *wish) grant(ctx context.Context, sys *cli.System, secret string) (credential.Entry, error) {
+	provider := oauth.Provider{TokenURL: w.tokenURL}
+	if w.issuer != "" {
+		var err error
+		if provider, err = oauth.Discover(ctx, w.issuer); err != nil {
+			return credential.Entry{}, err
+		}
+	}
+	if w.deviceURL != "" {
+		provider.DeviceURL = w.deviceURL
+	}
+	provider.ClientID, provider.ClientSecret, provider.Scopes = w.clientID, secret, w.scopes
+
+	var token oauth.Token
+	var err error
+	if w.flow == credential.FlowClient {
+		token, err = provider.Client(ctx)
+	} else {
+		token, err = provider.Device(ctx, func(url, code string, expires time.Time) {
+			sys.Log.Infof("visit %s and enter %s", url, code)
+			sys.Log.Infof("the code is good until %s", expires.Local().Format(time.TimeOnly))
+		})
+	}
+	sys.Redact.Add(token.Access)
+	sys.Redact.Add(token.Refresh)
+	entry := credential.Entry{OAuth: &credential.Login{Provider: provider, Flow: w.flow}}
+	return entry.WithToken(token), err
+}
+
+// until says when a token expires, if it is known.
+func until(expires time.Time) string {
+	if expires.IsZero() {
+		return ""
+	}
+	return " at " + expires.Local().Format(time.DateTime)
+}
+
+// notLoggedIn gives a failed login its exit status.
+func notLoggedIn(err error) error {
+	var address *oauth.URLError
+	var issuer *oauth.IssuerError
+	var refusal *oauth.Error
+	switch {
+	case errors.As(err, &address), errors.As(err, &issuer):
+		return cli.Usagef("%w", err)
+	case errors.Is(err, oauth.ErrCannot):
+		return cli.WithHint(cli.Usagef("%w", err), "--device-url names one; --flow client needs none")
+	case errors.Is(err, oauth.ErrExpired):
+		return cli.WithHint(cli.Failf(cli.StatusRefused, "%w", err), "run gpt-key login again for a new code")
+	case errors.Is(err, oauth.ErrDenied), errors.As(err, &refusal) && refusal.Refused():
+		return cli.Failf(cli.StatusRefused, "not logged in: %w", err)
+	}
+	return fmt.Errorf("not logged in: %w", err)
+}
+
+func loginNotStored(err error) error {
+	what := "gpt-key login --file keeps the login in a file that you alone can read"
+	if errors.Is(err, credential.ErrLocked) {
+		what = "unlock it and try again; or " + what
+	}
+	return cli.WithHint(fmt.Errorf("the login cannot be stored: %w", err), "%s", what)
+}

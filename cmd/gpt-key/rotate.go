@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"gptpipe/pkg/audit"
+	"gptpipe/pkg/cli"
+	"gptpipe/pkg/credential"
+	"gptpipe/pkg/llm"
+	"gptpipe/pkg/wire"
+)
+
+// checkTimeout is how long the API may take over the check of a key.
+const checkTimeout = 30 * time.Second
+
+// rotate reads a new key, tries it against the API, and puts it in the place of
+// the one that is stored.
+func rotate(ctx context.Context, sys *cli.System, args []string) error {
+	s := newSettings(sys)
+	s.withBaseURL()
+	api := cli.Choice{Value: "chat", Of: []string{"chat", "responses", "azure"}}
+	s.flags.Shared.Var(&api, "api", "")
+	allowHTTP := s.flags.Shared.Bool("allow-http", false, "")
+	if err := s.parse(sys, args); err != nil {
+		return err
+	}
+	endpoint, err := wire.ParseEndpoint(s.baseURL)
+	switch {
+	case err != nil:
+		return cli.Usagef("%w", err)
+	case !endpoint.TLS() && !endpoint.Local() && !*allowHTTP:
+		return cli.WithHint(cli.Usagef("base URL %s: plain http would show the key to the network", endpoint),
+			"use https://, or --allow-http if you mean it")
+	}
+	where, old, err := s.stored(ctx, sys)
+	if err != nil {
+		return err
+	}
+	sys.Redact.Add(old.Key)
+
+	text, err := readKey(sys, fmt.Sprintf("new API key for %s (not shown): ", s.host))
+	if err != nil {
+		return err
+	}
+	entry := old
+	if entry.Key, err = credential.Clean(text); err != nil {
+		return err
+	}
+	sys.Redact.Add(entry.Key)
+	if entry.Key == old.Key {
+		return fmt.Errorf("this is the key that is stored: nothing is changed")
+	}
+	client := wire.NewClient(wire.Options{
+		Endpoint: endpoint, API: api.Value, Key: entry.Key,
+		UserAgent: "gptpipe/" + cli.Version(), Timeout: checkTimeout, Jobs: 1, Lifetime: ctx,
+	})
+	if err := check(ctx, client); err != nil {
+		return err
+	}
+	entry.Set = time.Now().UTC().Truncate(time.Second)
+	if err := where.Set(ctx, s.profile, entry); err != nil {
+		return fmt.Errorf("the old key stays in %s: %w", where.name, err)
+	}
+	s.note(sys, audit.Rotate, where, entry, old)
+	sys.Log.Infof("the API takes the new key; it is in %s, in place of the old one (profile %s)", where.name, s.profile)
+	return nil
+}
+
+// stored finds the key that is to be replaced: the one that is used for the
+// host, as the keyring comes before the file.
+func (s *settings) stored(ctx context.Context, sys *cli.System) (store, credential.Entry, error) {
+	keyring, file := s.stores(sys)
+	var elsewhere string
+	var failed error
+	for _, where := range []store{keyring, file} {
+		e, err := where.Get(ctx, s.profile)
+		switch {
+		case err == nil && e.Host != s.host:
+			elsewhere = e.Host
+		case err == nil && e.OAuth != nil:
+			return where, e, cli.WithHint(cli.Usagef("%s has a login for profile %s, and no key", where.name, s.profile),
+				"gpt-key login renews it")
+		case err == nil:
+			return where, e, nil
+		case !missing(err) && failed == nil:
+			failed = fmt.Errorf("%s: %w", where.name, err)
+		}
+	}
+	switch {
+	case elsewhere != "":
+		return store{}, credential.Entry{}, cli.WithHint(
+			cli.Usagef("the key of profile %s is bound to %s, and the base URL leads to %s", s.profile, elsewhere, s.host),
+			"--base-url names the API that the key is for; gpt-key set stores a key for another")
+	case failed != nil:
+		return store{}, credential.Entry{}, failed
+	}
+	return store{}, credential.Entry{}, cli.WithHint(
+		cli.Failf(cli.StatusRefused, "no key is stored for profile %s", s.profile), "gpt-key set stores one")
+}
+
+// check asks the API for its models with the new key. Whatever leaves open if
+// it takes the key is a failure too.
+func check(ctx context.Context, c *wire.Client) error {
+	answer, err := c.Send(ctx, wire.Call{Method: http.MethodGet, Path: "/models"})
+	if err == nil {
+		_, err = io.Copy(io.Discard, io.LimitReader(answer.Body, 16<<20))
+		answer.Body.Close()
+	}
+	var e *llm.Error
+	errors.As(err, &e)
+	switch {
+	case err == nil:
+		return nil
+	case e == nil:
+		return fmt.Errorf("the old key stays: %w", err)
+	case e.Status == http.StatusUnauthorized, e.Status == http.StatusForbidden:
+		return cli.Failf(cli.StatusRefused, "the API refuses the new key, and the old one stays: %w", err)
+	case e.Status == http.StatusNotFound, e.Status == http.StatusMethodNotAllowed, e.Status == http.StatusNotImplemented:
+		return cli.WithHint(fmt.Errorf("the API has no list of models to try the new key with, and the old one stays: %w", err),
+			"gpt-key set stores a key untried")
+	}
+	return fmt.Errorf("the new key could not be tried, and the old one stays: %w", err)
+}

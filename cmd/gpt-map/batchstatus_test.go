@@ -1,0 +1,28 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"gptpipe/pkg/batch"
+)
+
+func TestBatchStatus(t *testing.T) {
+	m := &mapper{progress: &progress{begun: time.Now()}, money: new(till)}
+	m.done.Store(7)
+	if got := m.batchStatus(); got != "7 records read" {
+		t.Errorf("%q", got)
+	}
+	m.cached.Store(5)
+	m.progress.batch.Store(&batchProgress{
+		Progress: batch.Progress{Requests: 15, Completed: 4, Failed: 1, Batches: []batch.Status{
+			{State: "waiting"}, {ID: "b1", State: "in_progress"}, {ID: "b2", State: "in_progress"}, {ID: "b3", State: "collected"},
+		}},
+		passed: 5,
+	})
+	const want = "[##########..........] 10/20, batches: 1 waiting, 2 in progress, 1 collected, 1 failed, 5 cached, "
+	if got := m.batchStatus(); !strings.HasPrefix(got, want) {
+		t.Errorf("%q", got)
+	}
+}

@@ -1,0 +1,127 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+	"time"
+
+	"gptpipe/pkg/cost"
+	"gptpipe/pkg/llm"
+	"gptpipe/pkg/observe"
+)
+
+// While a run lasts, its counters go to the hub so often, and the file of
+// --metrics-file is written so often: as often as it is scraped.
+const (
+	tellEvery  = 2 * time.Second
+	writeEvery = 15 * time.Second
+)
+
+// count adds one to a series of this command and model.
+func (c *Client) count(f observe.Family) { c.counters.Add(f.Series(c.sys.Name, c.Model()), 1) }
+
+// tell hands the counters on every now and then, until the function that it
+// returns is called; that hands on the rest.
+func (c *Client) tell() (end func()) {
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		tick := time.NewTicker(tellEvery)
+		defer tick.Stop()
+		for written := time.Now(); ; {
+			select {
+			case <-stop:
+				return
+			case now := <-tick.C:
+				totals := c.handOn(tellEvery)
+				if now.Sub(written) >= writeEvery {
+					written = now
+					c.writeMetrics(totals)
+				}
+			}
+		}
+	}()
+	return func() {
+		close(stop)
+		<-stopped
+		c.writeMetrics(c.handOn(5 * time.Second))
+	}
+}
+
+// handOn adds what was counted to the totals of all processes, and returns
+// these. What the hub did not take is kept for the next time.
+func (c *Client) handOn(patience time.Duration) map[string]float64 {
+	mine := c.counters.Take()
+	if c.hub != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		if all, err := c.hub.Add(ctx, mine, c.counters.Gauges()); err == nil {
+			return all
+		}
+	}
+	for series, n := range mine {
+		c.counters.Add(series, n)
+	}
+	return mine
+}
+
+func (c *Client) writeMetrics(totals map[string]float64) {
+	if c.metrics == "" {
+		return
+	}
+	if err := observe.WriteFile(c.metrics, totals); err != nil {
+		c.sys.Log.Warnf("--metrics-file: %v", err)
+	}
+}
+
+// price returns what usage costs in dollars, or 0 if that is not known.
+func (c *Client) price(model string, usage json.RawMessage) float64 {
+	c.mu.Lock()
+	p, looked := c.prices[model]
+	if !looked {
+		table := c.table
+		if table == nil {
+			table = builtin()
+		}
+		if found, known := table.For(model, c.plan.params.Options); known {
+			p = &found
+		}
+		if c.prices == nil {
+			c.prices = map[string]*cost.Price{}
+		}
+		if len(c.prices) < 1000 { // a line of --format batch may name any
+			c.prices[model] = p
+		}
+	}
+	c.mu.Unlock()
+	u, billed := cost.ParseUsage(usage)
+	if p == nil || !billed {
+		return 0
+	}
+	return p.Of(u).USD()
+}
+
+// builtin reads the price table when a first answer is there, which gives the
+// time to do it.
+var builtin = sync.OnceValue(cost.Builtin)
+
+// missing counts what is asked because no answer is kept.
+func (c *Client) missing(next llm.Completer) llm.Completer {
+	if !c.caches || c.refreshes {
+		return next
+	}
+	return llm.Func(func(ctx context.Context, req *llm.Request) (*llm.Response, error) {
+		c.count(observe.CacheMisses)
+		return next.Complete(ctx, req)
+	})
+}
+
+// SetPrices has the cost counted by other prices than the built-in ones, before
+// anything is asked.
+func (c *Client) SetPrices(t *cost.Table) { c.table = t }
+
+// queue stands around the limits, for the counters.
+func (c *Client) queue(next llm.Completer) llm.Completer {
+	return observe.Queue(next, c.counters, c.sys.Name)
+}
