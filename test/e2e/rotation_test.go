@@ -29,7 +29,7 @@ func TestRotationInMidRun(t *testing.T) {
 	for j.server.Paid() < 20 {
 		time.Sleep(time.Millisecond)
 	}
-	j.set("set", after)
+	j.set("set", after) // rotate tries it first, and no server takes both
 	j.server.SetKey(after)
 	if err := run.Wait(); err != nil {
 		t.Fatalf("%v\n%s", err, out.String())

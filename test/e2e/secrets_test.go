@@ -19,12 +19,14 @@ import (
 const (
 	knownKey   = "sk-proj-Aq/9+Zt~Lw3:Vb7%Nm5Kd8Xr2Hs6Jf4Gp"   // with characters that encodings change
 	usualKey   = "sk-proj-Hq29Vt_Lw3-Vb7Nm5Kd8Xr2Hs6Jf4GpQ0Zu" // of which nothing is known but its form
+	nextKey    = "sk-proj-Ru8/2+Yx~Kd5:Mw9%Bg3Tc7Zp4Vn6Qj1Lh"  // that takes its place
 	wrongPlace = "--mistyped"
 )
 
 // spellings are the forms that the keys may turn up in; in base64 in the middle of a text too.
 func spellings() [][]byte {
 	list := [][]byte{
+		[]byte(nextKey), []byte(nextKey[12:28]), []byte(nextKey[20:]),
 		[]byte(usualKey), []byte(usualKey[12:28]),
 		[]byte(knownKey), []byte(url.QueryEscape(knownKey)), []byte(url.PathEscape(knownKey)),
 		[]byte(knownKey[12:28]), []byte(knownKey[20:]), []byte(fmt.Sprintf("%x", knownKey)),
@@ -207,7 +209,12 @@ func TestTheKeyIsNowhere(t *testing.T) {
 	want(0, l.run("", nil, "gpt-key", "list"))
 	want(0, l.run("", nil, "gpt-key", "audit"))
 	want(0, l.run("", nil, "gpt-key", "audit", "--json"))
-	want(0, l.run(knownKey, nil, "gpt-key", "rotate"))
+	want(1, l.run(knownKey, nil, "gpt-key", "rotate"))
+	want(4, l.run(nextKey, nil, "gpt-key", "rotate"))
+	s.SetKey(nextKey)
+	want(0, l.run(nextKey, nil, "gpt-key", "rotate"))
+	want(0, l.run("", nil, "gpt-ask", "-n", "--no-cache", "echo", "rotated"))
+	want(0, l.run("", nil, "gpt-key", "audit"))
 	want(0, l.run("", nil, "gpt-key", "delete"))
 	want(4, l.run("", nil, "gpt-key", "status"))
 
