@@ -124,6 +124,9 @@ func (b *batchRun) took(o batch.Outcome) error {
 	if o.Response == nil {
 		return nil
 	}
+	if !o.Again {
+		b.client.Billed(o.Model, o.Response)
+	}
 	req := &llm.Request{Model: o.Model, Body: o.Body, Sample: b.client.Sample(), Again: b.o.retryFailed}
 	return b.kept.Keep(b.drain.Soft, req, o.Response)
 }

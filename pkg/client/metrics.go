@@ -29,13 +29,16 @@ func (c *Client) tell() (end func()) {
 		defer close(stopped)
 		tick := time.NewTicker(tellEvery)
 		defer tick.Stop()
-		for written := time.Now(); ; {
+		written := time.Now()
+		for {
 			select {
 			case <-stop:
 				return
 			case now := <-tick.C:
-				totals := c.handOn(tellEvery)
-				if now.Sub(written) >= writeEvery {
+				if !c.counters.Changed() {
+					break
+				}
+				if totals := c.handOn(tellEvery); now.Sub(written) >= writeEvery {
 					written = now
 					c.writeMetrics(totals)
 				}
@@ -100,6 +103,13 @@ func (c *Client) price(model string, usage json.RawMessage) float64 {
 		return 0
 	}
 	return p.Of(u).USD()
+}
+
+// Billed counts what a batch has billed for an answer.
+func (c *Client) Billed(model string, resp *llm.Response) {
+	input, output := resp.Tokens()
+	half := c.price(model, resp.Usage) * cost.Half / cost.Standard
+	c.counters.Billed(c.sys.Name, model, input, output, half)
 }
 
 // builtin reads the price table when a first answer is there, which gives the

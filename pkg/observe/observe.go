@@ -36,6 +36,7 @@ type Counters struct {
 	times    map[asker]*histogram
 	tokens   map[asker]*tokens
 	now      map[asker]*present
+	changed  bool // since Changed was asked
 
 	requests, used int64 // ever
 }
@@ -81,6 +82,7 @@ func (c *Counters) Add(series string, by float64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.values[series] += by
+	c.changed = true
 }
 
 // Used is how many requests have ended, and how many tokens they took, in all.
@@ -98,17 +100,7 @@ func (c *Counters) request(o outcome, took time.Duration, input, output int, dol
 	defer c.mu.Unlock()
 	c.requests++
 	c.outcomes[o]++
-	if input+output > 0 {
-		c.used += int64(input + output)
-		t := c.tokens[o.asker]
-		if t == nil {
-			t = new(tokens)
-			c.tokens[o.asker] = t
-		}
-		t.input += float64(input)
-		t.output += float64(output)
-		t.dollars += dollars
-	}
+	c.bill(o.asker, input, output, dollars)
 	h := c.times[o.asker]
 	if h == nil {
 		h = new(histogram)
@@ -116,6 +108,31 @@ func (c *Counters) request(o outcome, took time.Duration, input, output int, dol
 	}
 	h.counts[bucket]++
 	h.sum += seconds
+}
+
+// Billed counts tokens, and what they cost, of an answer that came another way
+// than by a request of its own.
+func (c *Counters) Billed(command, model string, input, output int, dollars float64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.changed = true
+	c.bill(asker{command, model}, input, output, dollars)
+}
+
+// bill counts what an answer took. The caller holds mu.
+func (c *Counters) bill(a asker, input, output int, dollars float64) {
+	if input+output == 0 {
+		return
+	}
+	c.used += int64(input + output)
+	t := c.tokens[a]
+	if t == nil {
+		t = new(tokens)
+		c.tokens[a] = t
+	}
+	t.input += float64(input)
+	t.output += float64(output)
+	t.dollars += dollars
 }
 
 // Take returns what was counted since the last Take.
@@ -197,6 +214,15 @@ func (f Family) Series(command, model string) string {
 	return Series(string(f), "command", command, "model", model)
 }
 
+// Changed reports whether anything has been counted since it was last asked.
+func (c *Counters) Changed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	changed := c.changed
+	c.changed = false
+	return changed
+}
+
 // Gauges returns what is so now: requests that are in flight, and that wait for
 // the limits. There are none when nothing is asked.
 func (c *Counters) Gauges() map[string]float64 {
@@ -223,6 +249,7 @@ func (c *Counters) change(a asker, queued, inFlight float64) {
 	}
 	n.queued += queued
 	n.inFlight += inFlight
+	c.changed = true
 }
 
 // A place in the queue of requests that wait for the limits.
