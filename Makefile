@@ -3,6 +3,7 @@
 # make test     all tests; installs the system packages they need when run as root
 # make check    vet, formatting, manual pages
 # make bench    benchmarks
+# make completions  those of shells, written anew after flags have changed
 # make install  PREFIX=/usr/local DESTDIR=
 # make clean
 
@@ -18,7 +19,8 @@ PAGES    = $(wildcard man/*.[157])
 
 # What the tests run beside Go: the program, and the Debian package it is in.
 NEEDED = gcc:gcc mandoc:mandoc promtool:prometheus \
-	dbus-run-session:dbus-daemon gnome-keyring-daemon:gnome-keyring
+	dbus-run-session:dbus-daemon gnome-keyring-daemon:gnome-keyring \
+	expect:expect gcore:gdb jq:jq parallel:parallel zsh:zsh fish:fish
 
 GOTESTSUM = $(GO) run gotest.tools/gotestsum@v1.13.0
 
@@ -52,6 +54,10 @@ check:
 	$(GO) vet ./...
 	@if command -v mandoc >/dev/null; then mandoc -T lint -W warning $(PAGES); else echo 'check: no mandoc here, the manual pages are not checked'; fi
 
+# The completions of shells, from the flags of the commands.
+completions:
+	$(GO) test -count=1 -run TestManual ./cmd/... -args -update
+
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
@@ -68,4 +74,4 @@ install:
 clean:
 	rm -rf bin
 
-.PHONY: all build demo test packages servers check bench install clean
+.PHONY: all build demo test packages servers check completions bench install clean

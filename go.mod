@@ -11,6 +11,7 @@ require (
 	github.com/peterbourgon/ff/v3 v3.4.0 // flags from the environment and the configuration
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3 // answers checked against a schema; every draft, no network
 	github.com/zalando/go-keyring v0.2.8 // keys in the system keyring
+	golang.org/x/oauth2 v0.37.0 // the grants of OAuth 2.0, device authorization among them
 	golang.org/x/sys v0.49.0 // file locks and terminals
 	golang.org/x/term v0.47.0 // is it a terminal, and how wide
 	golang.org/x/time v0.16.0 // rate limits
@@ -44,7 +45,6 @@ require (
 	go.opentelemetry.io/otel v1.41.0 // indirect
 	go.opentelemetry.io/otel/metric v1.41.0 // indirect
 	go.opentelemetry.io/otel/trace v1.41.0 // indirect
-	golang.org/x/oauth2 v0.37.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
 	golang.org/x/tools v0.51.0 // indirect
 	google.golang.org/protobuf v1.36.12 // indirect

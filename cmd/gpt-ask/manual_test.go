@@ -3,14 +3,9 @@ package main
 import (
 	"testing"
 
-	"gptpipe/pkg/cli"
-	"gptpipe/pkg/client"
 	"gptpipe/test/manual"
 )
 
-func TestManualAndUsageHaveEveryFlag(t *testing.T) {
-	flags := cli.NewFlags()
-	new(options).register(flags)
-	new(client.Flags).Register(flags)
-	manual.Check(t, flags, usage, "gpt-ask.1")
+func TestManual(t *testing.T) {
+	manual.Check(t, manual.Command{Name: "gpt-ask", Run: run, Usage: usage})
 }

@@ -5,7 +5,8 @@ import "gptpipe/pkg/client"
 const usage = `usage: gpt-ask [flags] [WORD ...]
 
 Asks a model one question and prints the answer. The question is the words,
-then, if stdin is neither a terminal nor /dev/null, all of it after a blank line.
+then, if stdin is neither a terminal nor /dev/null, all of it, after a blank
+line.
 
   -n, --no-stdin         leave stdin alone, as in a while-read loop
   -m, --model NAME       model (GPT_MODEL)

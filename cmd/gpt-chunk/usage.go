@@ -6,13 +6,13 @@ Divides text into JSON Lines records, each within a budget, cut where a reader
 would pause. "gpt-chunk FILE | gpt-join" gives FILE back byte for byte.
 
   -t, --tokens N         at most N tokens a record (default 1000), or
-  -c, --chars N          … code points
-  -b, --bytes N          … bytes
-  -l, --lines N          … lines
+  -c, --chars N          at most N code points
+  -b, --bytes N          at most N bytes
+  -l, --lines N          at most N lines
       --overlap N        begin with up to N of the same unit of the one before
       --by HOW           text: at paragraphs, lines, sentences, words (default)
                          markdown: at headings, and between blocks; adds section
-                         code: between blocks, as blank lines and indentation show
+                         code: between blocks, as blank lines and indents show
                          line: at line ends; none: as full as possible
       --encoding NAME    o200k_base (default) or cl100k_base
   -m, --model NAME       the encoding of this model

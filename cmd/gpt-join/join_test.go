@@ -8,9 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"gptpipe/pkg/cli"
-	"gptpipe/test/manual"
 )
 
 // The test binary is the command itself when this is set.
@@ -54,12 +51,6 @@ func TestHarmless(t *testing.T) {
 			t.Errorf("in writes of %d: %q", size, out.String())
 		}
 	}
-}
-
-func TestManualAndUsageHaveEveryFlag(t *testing.T) {
-	flags := cli.NewFlags()
-	new(options).register(flags)
-	manual.Check(t, flags, usage, "gpt-join.1")
 }
 
 func TestJoin(t *testing.T) {

@@ -4,11 +4,12 @@ const usage = `usage: gpt-join [flags] [FILE ...]
 
 Puts JSON Lines records, in any order, together to documents, and writes their
 text. Texts that gpt-chunk cut come back as they were. What has to wait for
-others waits in memory up to 256 MB, beyond that in a file in $TMPDIR (/var/tmp).
+others waits in memory up to 256 MB, beyond that in a file in $TMPDIR, or
+/var/tmp.
 
       --in FIELD         the value to take (default: response, else text)
-      --sep STRING       between records and documents (default: a blank line and
-                         a final newline; nothing for texts that gpt-chunk cut)
+      --sep STRING       between records and documents (default: a blank line
+                         and a final newline; nothing for texts of gpt-chunk)
       --jsonl            write a record for each document
   -t, --tokens N         write records of up to N tokens, for another gpt-map
       --encoding NAME    o200k_base (default) or cl100k_base

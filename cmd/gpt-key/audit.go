@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"time"
 
 	"gptpipe/pkg/audit"
@@ -22,7 +23,7 @@ func (t *since) Set(s string) (err error) {
 	}
 	var d cli.Duration
 	if err := d.Set(s); err != nil {
-		return cli.Usagef("neither a duration such as 12h or 30d nor a date such as 2026-01-31")
+		return errors.New("neither a duration such as 12h or 30d nor a date such as 2026-01-31")
 	}
 	t.Time = time.Now().Add(-time.Duration(d))
 	return nil
@@ -51,9 +52,13 @@ func showAudit(ctx context.Context, sys *cli.System, args []string) error {
 		}
 	}
 
+	path := cli.AuditLog(sys.Getenv)
+	if path == "" {
+		return errNoStateDir
+	}
 	out := bufio.NewWriter(sys.Stdout)
 	var records []audit.Record
-	passed, err := audit.Read(cli.AuditLog(sys.Getenv), func(r audit.Record, line []byte) error {
+	passed, err := audit.Read(path, func(r audit.Record, line []byte) error {
 		switch {
 		case r.Time.Before(from.Time), profile != "" && r.Profile != profile:
 		case *raw:

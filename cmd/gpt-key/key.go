@@ -19,9 +19,10 @@ var calls = map[string]func(context.Context, *cli.System, []string) error{
 	"login":  login,
 	"logout": logout,
 	"audit":  showAudit,
+	"models": models,
 }
 
-const callNames = "set, list, status, rotate, delete, login, logout, audit"
+const callNames = "set, list, status, rotate, delete, login, logout, audit, models"
 
 // run does the call that the first operand names. Operands are not repeated in
 // messages: one may be a key.

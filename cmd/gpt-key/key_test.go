@@ -39,13 +39,16 @@ func api(env *testscript.Env) string {
 		if !strings.HasSuffix(r.Header.Get("Authorization")+r.Header.Get("Api-Key"), "good") {
 			w.WriteHeader(http.StatusUnauthorized)
 			fmt.Fprintf(w, `{"error":{"message":"Incorrect API key provided: %s","code":"invalid_api_key"}}`, r.Header.Get("Authorization"))
+			return
 		}
+		fmt.Fprint(w, `{"data":[{"id":"llama3:8b"},{"id":"gpt-5-mini"},{"id":"$(reboot)"},{"id":"-x"},{"id":"gpt-5-mini"}]}`)
 	})
 	mux.HandleFunc("GET /azure/models", func(w http.ResponseWriter, r *http.Request) {
 		if !strings.HasSuffix(r.Header.Get("Api-Key"), "good") {
 			w.WriteHeader(http.StatusForbidden)
 		}
 	})
+	mux.HandleFunc("GET /silent/models", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	mux.HandleFunc("GET /any", func(http.ResponseWriter, *http.Request) { env.T().Log("the redirect was followed") })
 	mux.HandleFunc("GET /{status}/models", func(w http.ResponseWriter, r *http.Request) {
 		status, _ := strconv.Atoi(r.PathValue("status"))

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"errors"
 	"strings"
 
 	"gptpipe/pkg/audit"
 	"gptpipe/pkg/cli"
 	"gptpipe/pkg/credential"
 )
+
+var errNoStateDir = errors.New("no folder of state: neither $XDG_STATE_HOME nor $HOME is set")
 
 // note writes into the audit log what was done with an entry of a store, and to
 // which other it gave its place. A log that cannot be written is told, and is
@@ -21,7 +24,11 @@ func (s *settings) note(sys *cli.System, event string, where store, e, replaced 
 		Replaced: fingerprint(replaced),
 		Endpoint: e.Host,
 	}
-	if err := audit.Append(cli.AuditLog(sys.Getenv), r); err != nil {
+	path, err := cli.AuditLog(sys.Getenv), errNoStateDir
+	if path != "" {
+		err = audit.Append(path, r)
+	}
+	if err != nil {
 		sys.Log.Warnf("this is not in the audit log: %v", err)
 	}
 }

@@ -206,7 +206,7 @@ func TestExpect(t *testing.T) {
 	}
 	home := t.TempDir()
 	cmd := exec.CommandContext(t.Context(), "expect", "-f", "-")
-	cmd.Env = append(os.Environ(), "HOME="+home, "XDG_CONFIG_HOME=", "GORACE=atexit_sleep_ms=0", "TERM=dumb")
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "GORACE=atexit_sleep_ms=0"}
 	cmd.Stdin = strings.NewReader(`
 set timeout 30
 spawn gpt-key set --file

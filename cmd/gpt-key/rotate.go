@@ -23,19 +23,14 @@ const checkTimeout = 30 * time.Second
 func rotate(ctx context.Context, sys *cli.System, args []string) error {
 	s := newSettings(sys)
 	s.withBaseURL()
-	api := cli.Choice{Value: "chat", Of: []string{"chat", "responses", "azure"}}
-	s.flags.Shared.Var(&api, "api", "")
+	api := apiFlag(s.flags)
 	allowHTTP := s.flags.Shared.Bool("allow-http", false, "")
 	if err := s.parse(sys, args); err != nil {
 		return err
 	}
-	endpoint, err := wire.ParseEndpoint(s.baseURL)
-	switch {
-	case err != nil:
-		return cli.Usagef("%w", err)
-	case !endpoint.TLS() && !endpoint.Local() && !*allowHTTP:
-		return cli.WithHint(cli.Usagef("base URL %s: plain http would show the key to the network", endpoint),
-			"use https://, or --allow-http if you mean it")
+	endpoint, err := s.endpoint(*allowHTTP)
+	if err != nil {
+		return err
 	}
 	where, old, err := s.stored(ctx, sys)
 	if err != nil {
@@ -69,6 +64,26 @@ func rotate(ctx context.Context, sys *cli.System, args []string) error {
 	s.note(sys, audit.Rotate, where, entry, old)
 	sys.Log.Infof("the API takes the new key; it is in %s, in place of the old one (profile %s)", where.name, s.profile)
 	return nil
+}
+
+// apiFlag adds the flag that says how a key is sent.
+func apiFlag(flags *cli.Flags) *cli.Choice {
+	api := &cli.Choice{Value: "chat", Of: []string{"chat", "responses", "azure"}}
+	flags.Shared.Var(api, "api", "")
+	return api
+}
+
+// endpoint is what the base URL names, if a key may go there.
+func (s *settings) endpoint(allowHTTP bool) (wire.Endpoint, error) {
+	endpoint, err := wire.ParseEndpoint(s.baseURL)
+	switch {
+	case err != nil:
+		return endpoint, cli.Usagef("%w", err)
+	case !endpoint.TLS() && !endpoint.Local() && !allowHTTP:
+		return endpoint, cli.WithHint(cli.Usagef("base URL %s: plain http would show the key to the network", endpoint),
+			"use https://, or --allow-http if you mean it")
+	}
+	return endpoint, nil
 }
 
 // stored finds the key that is to be replaced: the one that is used for the

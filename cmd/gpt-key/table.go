@@ -34,7 +34,9 @@ func writeTable(out io.Writer, records []audit.Record, width int) {
 	} else {
 		writeFolded(out, rows)
 	}
-	io.WriteString(out, "\n"+align(sums(records)))
+	if used := sums(records); len(used) > 1 {
+		io.WriteString(out, "\n"+align(used))
+	}
 }
 
 // use identifies a process's use of a key.

@@ -262,7 +262,7 @@ func (m *mapper) outcome(err error) error {
 		err = cli.WithHint(cli.Failf(cli.StatusStopped, "%w", err), "%s", exceeded.Hint())
 	case err != nil:
 		err = client.Failure(err)
-		if s := cli.StatusOf(err); s == cli.StatusRefused || s == cli.StatusStopped {
+		if s := cli.StatusOf(err); s == cli.StatusRefused || s == cli.StatusStopped || m.output.journal != nil {
 			m.sys.Log.Infof("stopped after %d records%s", m.written, m.howToGoOn())
 		}
 	case m.failed > 0:

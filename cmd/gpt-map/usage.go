@@ -17,7 +17,7 @@ with a "response" (or an "error"), in the same order.
   -o, --output FILE      FILE appears whole when all records succeeded; until
                          then FILE.partial keeps answers for the next run
       --allow-failed     let FILE appear although records failed
-      --retry-failed     the input is an earlier output: ask only for what failed
+      --retry-failed     the input is an earlier output: ask for what failed
       --halt N|N%        stop after so many failures
       --max-cost USD     stop before the answers cost more
       --prices FILE      prices over the built-in ones, JSON

@@ -26,14 +26,13 @@ import (
 
 // What happened to a credential.
 const (
-	Begin   = "begin" // a process began to use it
-	End     = "end"   // and ended
-	Set     = "set"
-	Rotate  = "rotate"
-	Delete  = "delete"
-	Login   = "login"
-	Logout  = "logout"
-	Refresh = "refresh" // of an OAuth 2.0 token
+	Begin  = "begin" // a process began to use it
+	End    = "end"   // and ended
+	Set    = "set"
+	Rotate = "rotate"
+	Delete = "delete"
+	Login  = "login"
+	Logout = "logout"
 )
 
 // A Record is a line of the log.

@@ -35,16 +35,17 @@
 // divided, between grapheme clusters.
 //
 // [ByMarkdown] takes the heading of the highest level in the second half, else the
-// last block or line of a paragraph in the last fifth. A heading is not parted from
-// the text behind it. Fenced and indented code, tables, lists, quotations, HTML and
-// front matter go to the next chunk whole, however short this one becomes; what is
-// too large for a chunk, together with its heading, is divided between items of
-// lists, the outermost first, else between lines, else within the line behind the
-// heading. The text is read line by line with the state of a parser of CommonMark
-// (see the type markdown), so a chunk waits for the line it may end in and the one
+// last block or line of a paragraph in the last fifth. Fenced and indented code,
+// tables, lists, quotations, HTML and front matter go to the next chunk whole,
+// however short this one becomes; what is too large for a chunk is divided between
+// items of lists, the outermost first, else between lines, else within the line
+// behind the heading. A heading is parted from the text behind it only where that
+// would be divided otherwise and is within the budget without it; Section still has
+// it. The text is read line by line with the state of a parser of CommonMark (see
+// the type markdown), so a chunk waits for the line it may end in and the one
 // behind, of each no more than a kilobyte, and memory stays bounded. What only the
-// far end of a block shows is not known: front matter is one from its first line
-// on, and a paragraph that was divided becomes no heading by its underline.
+// far end of a block shows is not known: front matter is one from its first line on,
+// and a paragraph that was divided becomes no heading by its underline.
 //
 // [ByCode] takes the last line in the second half that begins a block at the top
 // level: not indented, behind a blank line. Else, in the last fifth, the least

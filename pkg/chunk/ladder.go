@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"sort"
+	"unsafe"
 )
 
 // A rung is a seam, and how many tokens there are from the first rung to it.
@@ -87,7 +88,7 @@ func (s *Splitter) climb() bool {
 		case v == no:
 			l.run.seamless = next - from
 		case spent || !s.climbTo(from, next, rest):
-			n, _, _ := s.opt.Encoding.Fit(string(s.src.text[from:next]), rest, false)
+			n, _, _ := s.opt.Encoding.Fit(asString(s.src.text[from:next]), rest, false)
 			s.reach.end = from + n
 			s.reachLine(next)
 			return true
@@ -147,7 +148,7 @@ func (s *Splitter) reachLine(end int) {
 // climbTo adds a rung at next, if that is within the budget.
 func (s *Splitter) climbTo(from, next, rest int) bool {
 	l := &s.ladder
-	n := s.opt.Encoding.Count(string(s.src.text[from:next]))
+	n := s.opt.Encoding.Count(asString(s.src.text[from:next]))
 	if n <= rest {
 		l.rungs = append(l.rungs, rung{s.src.gone + int64(next), l.top().tokens + n})
 		l.run = stretch{}
@@ -170,7 +171,7 @@ func (s *Splitter) climbRun(from, rest int) (next int, v verdict) {
 			return from + r.size, no
 		}
 		end := floor(text, r.size+window)
-		n, tokens, full := s.opt.Encoding.Fit(string(text[r.size:end]), rest-r.tokens, end < len(text) || !last)
+		n, tokens, full := s.opt.Encoding.Fit(asString(text[r.size:end]), rest-r.tokens, end < len(text) || !last)
 		r.size, r.tokens, r.full = r.size+n, r.tokens+tokens, full
 		switch {
 		case n > 0 || full:
@@ -194,7 +195,7 @@ func (s *Splitter) restart(start int) {
 	base := rung{at: s.src.gone + int64(start)}
 	i := sort.Search(len(l.rungs), func(i int) bool { return l.rungs[i].at > base.at })
 	if i < len(l.rungs) {
-		base.tokens = l.rungs[i].tokens - s.opt.Encoding.Count(string(s.src.text[start:l.rungs[i].at-s.src.gone]))
+		base.tokens = l.rungs[i].tokens - s.opt.Encoding.Count(asString(s.src.text[start:l.rungs[i].at-s.src.gone]))
 	}
 	l.rungs = append(append(l.rungs[:0], base), l.rungs[i:]...)
 	l.run = stretch{}
@@ -209,8 +210,12 @@ func (s *Splitter) count(from, to int) int {
 	first := sort.Search(len(rungs), func(i int) bool { return rungs[i].at >= s.src.gone+int64(from) })
 	after := sort.Search(len(rungs), func(i int) bool { return rungs[i].at > s.src.gone+int64(to) })
 	if first >= after {
-		return e.Count(string(text[from:to]))
+		return e.Count(asString(text[from:to]))
 	}
 	low, high := rungs[first], rungs[after-1]
-	return e.Count(string(text[from:low.at-s.src.gone])) + high.tokens - low.tokens + e.Count(string(text[high.at-s.src.gone:to]))
+	return e.Count(asString(text[from:low.at-s.src.gone])) + high.tokens - low.tokens + e.Count(asString(text[high.at-s.src.gone:to]))
 }
+
+// asString is text without a copy, to be counted: what is left of a copy of each part
+// would be a load for the collector.
+func asString(text []byte) string { return unsafe.String(unsafe.SliceData(text), len(text)) }

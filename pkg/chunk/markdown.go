@@ -39,16 +39,17 @@ type markdownLine struct {
 }
 
 // scanMarkdown looks at the lines that have a say in a chunk that reaches up to
-// limit: the one it is in and the one behind, of each no more than maxLine. It
+// limit: the one it is in and the next that is not blank, no more than maxLine. It
 // reports whether they are there.
 func (s *Splitter) scanMarkdown(limit int) bool {
 	text, m := s.src.text, &s.markdown
 	end := floor(text, limit+maxLine)
-	first := bytes.IndexByte(text[limit:end], '\n') + 1
-	second := bytes.IndexByte(text[limit+first:end], '\n') + 1
+	first := limit + bytes.IndexByte(text[limit:end], '\n') + 1
+	behind := end - len(bytes.TrimLeft(text[first:end], " \t\r\n"))
+	second := behind + bytes.IndexByte(text[behind:end], '\n') + 1
 	switch {
-	case first > 0 && second > 0:
-		end = limit + first + second
+	case first > limit && second > behind:
+		end = second
 	case limit+maxLine > len(text) && s.src.err != io.EOF:
 		return false
 	}
@@ -85,93 +86,6 @@ func (m *markdown) scan(text []byte, gone int64, last bool) {
 			return
 		}
 	}
-}
-
-// best returns where the last of the lines of the highest quality from least to
-// most begins that are behind offset after and not behind to, or 0.
-func (m *markdown) best(after, to int64, least, most quality) (found int64) {
-	for _, l := range m.lines {
-		if l.at > after && l.at <= to && l.quality >= least && l.quality <= most {
-			least, found = l.quality, l.at
-		}
-	}
-	return found
-}
-
-// nearest returns where the last line of at least that quality begins that is
-// behind offset after and not behind to, or 0.
-func (m *markdown) nearest(after, to int64, least quality) (found int64) {
-	for _, l := range m.lines {
-		if l.at > after && l.at <= to && l.quality >= least {
-			found = l.at
-		}
-	}
-	return found
-}
-
-// chooseMarkdown is choose for Markdown.
-func (s *Splitter) chooseMarkdown(limit int) (cut int, found, enough bool) {
-	m, gone := &s.markdown, s.src.gone
-	from, to := gone+int64(s.fresh), gone+int64(limit)
-	half, fifth := max(from, gone+int64(limit/2)-1), max(from, gone+int64(full(limit))-1)
-	if at := m.best(half, to, headings, topHeading); at > 0 {
-		return int(at - gone), true, true
-	}
-	if at := m.best(fifth, to, line, topHeading); at > 0 {
-		return int(at - gone), true, true
-	}
-	var first, next markdownLine
-	within := markdownLine{quality: line} // of which the beginning is gone
-	ended := false                        // by a blank line behind within
-	for _, l := range m.lines {
-		if l.at <= from {
-			first = l
-		}
-		switch blank := l.quality == inside && !l.atom; {
-		case l.at > to && !blank && next.at == 0:
-			next = l
-		case l.at <= to && !blank:
-			within, ended = l, false
-		case l.at <= to && l.at > from:
-			ended = true
-		}
-	}
-	before := m.nearest(from, to, line)
-	alone := before == 0 && (s.fresh == 0 || first.at != from || first.quality < line)
-	switch {
-	case !within.atom && within.quality > glued && within.level == 0:
-		return s.chooseWithin(limit)
-	case !within.atom:
-		// A heading must have some of its text with it.
-		if within.level == 0 {
-			cut, enough := s.chooseWord(limit, max(s.fresh, int(within.at-gone))+1)
-			if cut > 0 || !enough {
-				return cut, cut > 0, enough
-			}
-		}
-		if alone {
-			return s.chooseWithin(limit)
-		}
-		return int(max(0, before-gone)), before > 0, true
-	case ended && next.quality >= line:
-		return int(m.nearest(from, to, inside) - gone), true, true
-	case !alone:
-		// It is whole in the next chunk, or in this one without an overlap.
-		return int(max(0, before-gone)), before > 0, true
-	}
-	behind := m.best(from, to, glued, glued) // a heading, or 0
-	for _, at := range []int64{m.best(from, to, listLine, listTop), m.best(fifth, to, atomLine, atomBlank), m.nearest(max(from, behind), to, inside)} {
-		if at > 0 {
-			return int(at - gone), true, true
-		}
-	}
-	if behind > 0 {
-		cut, enough := s.chooseWord(limit, int(behind-gone)+1)
-		if cut > 0 || !enough {
-			return cut, cut > 0, enough
-		}
-	}
-	return s.chooseWithin(limit)
 }
 
 // path returns the headings over the text that begins at offset at, and forgets

@@ -72,8 +72,12 @@ func TestByMarkdown(t *testing.T) {
 		{20, "Para.\n\n## H\n\n> one two three four\n> b\n", []string{": Para.\n\n", "H: ## H\n\n> one two ", "H: three four\n> b\n"}},
 		{20, "Para.\n\n# G\n## H\n- one two three four\n- b\n", []string{": Para.\n\n", "G: # G\n## H\n- one two ", "G/H: three four\n- b\n"}},
 		{20, "## H\n\n| one two three | b |\n|---|---|\n| 1 | 2 |\n", []string{"H: ## H\n\n| one two ", "H: three | b |\n", "H: |---|---|\n| 1 | 2 |\n"}},
-		{20, "# A title of all\n\n- one two three\n", []string{"A title of all: # A title of all\n\n- ", "A title of all: one two three\n"}},
-		{20, "# A title of more than all\n\n- one two three\n", []string{"A title of more than all: # A title of more ", "A title of more than all: than all\n\n- one two ", "A title of more than all: three\n"}},
+		{20, "# A title of all\n\n- one two three four\n", []string{"A title of all: # A title of all\n\n- ", "A title of all: one two three four\n"}},
+		{20, "# A title of more than all\n\n- one two three four\n", []string{"A title of more than all: # A title of more ", "A title of more than all: than all\n\n- one two ", "A title of more than all: three four\n"}},
+		{20, "# A title of all\n\nincomprehensible\n", []string{"A title of all: # A title of all\n\n", "A title of all: incomprehensible\n"}},
+		{20, "# A title of all\n\nincomprehensibilities\n", []string{"A title of all: # A title of all\n\nin", "A title of all: comprehensibilities\n"}},
+		// But what would be whole without it goes to the next chunk.
+		{20, "# A title of all\n\n- one two three\n", []string{"A title of all: # A title of all\n\n", "A title of all: - one two three\n"}},
 		{20, "# A title that fills\n\n- one two\n", []string{"A title that fills: # A title that fills", "A title that fills: \n\n- one two\n"}},
 		// Code, tables and lists are whole where they fit.
 		{30, "Some text.\n\n```go\n# x\n\ny()\n// zzzzzz\n```\nafter it\n", []string{": Some text.\n\n", ": ```go\n# x\n\ny()\n// zzzzzz\n```\n", ": after it\n"}},
@@ -100,26 +104,26 @@ func TestByMarkdown(t *testing.T) {
 }
 
 // wholes returns what is to stay whole in text: each block of code, table, list,
-// quotation or HTML, from the headings before it on if there is nothing between.
+// quotation or HTML, alone and with the headings right before it.
 func wholes(text string) (all [][2]int) {
 	var m markdown
 	m.scan([]byte(text), 0, true)
-	begin, from := -1, 0
+	begin, from, block := -1, 0, 0
 	for i, l := range m.lines {
 		starts := l.quality >= line || l.quality == glued && (i == 0 || !m.lines[i-1].atom)
 		if starts && begin >= 0 {
-			all = append(all, [2]int{begin, int(l.at)})
+			all = append(all, [2]int{begin, int(l.at)}, [2]int{block, int(l.at)})
 			begin = -1
 		}
 		if l.quality >= line {
 			from = int(l.at)
 		}
 		if starts && l.atom {
-			begin = from
+			begin, block = from, int(l.at)
 		}
 	}
 	if begin >= 0 {
-		all = append(all, [2]int{begin, len(text)})
+		all = append(all, [2]int{begin, len(text)}, [2]int{block, len(text)})
 	}
 	return all
 }
@@ -131,7 +135,8 @@ var markdownParts = []string{
 	"> quoted\n> text\n\n", "<div>\n# no\n</div>\n\n", "---\n\n", "    code\n\n    code\n\n", "\n",
 }
 
-// What fits into a chunk is not divided, and no chunk ends with a heading.
+// What fits into a chunk is not divided, and no chunk ends with a heading that has
+// a part of a paragraph fit behind it.
 func TestMarkdownKeeps(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	for range 2000 {
@@ -180,10 +185,102 @@ func TestMarkdownKeeps(t *testing.T) {
 				if next+1 < len(m.lines) {
 					behind = int(m.lines[next+1].at)
 				}
+				if next < len(m.lines) && m.lines[next].atom {
+					continue // see above
+				}
 				if next < len(m.lines) && m.lines[next].at == c.End && size(opt, text[m.lines[first].at:behind]) <= opt.Size {
 					t.Fatalf("%+v: a chunk ends with a heading:\n%s\n---- the text\n%s", opt, c.Text, text)
 				}
 			}
 		}
+	}
+}
+
+// someMarkdown returns a text, and where in it the blocks are that are to stay whole.
+func someMarkdown(random *rand.Rand) (text string, blocks [][2]int) {
+	words := strings.Fields("alpha beta xi. Omicron pi, rho sigma; tau f(x) a_b 3.14 http://x.y/z `code` **bold**")
+	some := func(n int) string {
+		var b []string
+		for range n {
+			b = append(b, words[random.IntN(len(words))])
+		}
+		return strings.Join(b, " ")
+	}
+	var b strings.Builder
+	before := 0
+	for range 3 + random.IntN(12) {
+		kind := random.IntN(7)
+		if kind >= 4 && before >= 4 {
+			kind = 1 // or it would go on with what is before it
+		}
+		block := ""
+		switch before = kind; kind {
+		case 0:
+			b.WriteString(strings.Repeat("#", 1+random.IntN(4)) + " " + some(1+random.IntN(6)) + "\n\n")
+		case 1, 2:
+			for range 1 + random.IntN(3) {
+				b.WriteString(some(1+random.IntN(25)) + "\n")
+			}
+			b.WriteString("\n")
+		case 3:
+			fence := []string{"```", "~~~", "````"}[random.IntN(3)]
+			block = fence + []string{"", "go"}[random.IntN(2)] + "\n"
+			for range random.IntN(12) {
+				block += strings.Repeat(" ", random.IntN(12)) + some(random.IntN(8)) + "\n"
+			}
+			block += fence
+		case 4:
+			block = "| a | b |\n|---|---|"
+			for range 1 + random.IntN(8) {
+				block += "\n| " + some(1+random.IntN(4)) + " | " + some(random.IntN(3)) + " |"
+			}
+		case 5:
+			block = "- " + some(3)
+			for range random.IntN(7) {
+				block += strings.Repeat("\n", 1+random.IntN(2)) + strings.Repeat("  ", random.IntN(2)) + "- " + some(1+random.IntN(12))
+			}
+		case 6:
+			block = "    " + some(3)
+			for range random.IntN(7) {
+				block += strings.Repeat("\n", 1+random.IntN(2)) + strings.Repeat(" ", 4+random.IntN(4)) + some(1+random.IntN(6))
+			}
+		}
+		if block != "" {
+			blocks = append(blocks, [2]int{b.Len(), b.Len() + len(block) + 1})
+			b.WriteString(block + strings.Repeat("\n", 2+random.IntN(3)) + strings.Repeat("  \n", random.IntN(2)))
+		}
+	}
+	return b.String(), blocks
+}
+
+// Every block of code, table and list that is within the budget is whole. Where they
+// are is known from how the text was made.
+func TestMarkdownBlocks(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	fit := 0
+	for range 1500 {
+		text, blocks := someMarkdown(random)
+		opt := Options{Unit: Tokens, Size: 20 + random.IntN(150), By: ByMarkdown, Encoding: o200k(t)}
+		if random.IntN(4) == 0 {
+			opt.Unit, opt.Size = Chars, 4*opt.Size
+		}
+		chunks, err := split(t, strings.NewReader(text), opt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, b := range blocks {
+			if size(opt, text[b[0]:b[1]]) > opt.Size {
+				continue
+			}
+			fit++
+			for _, c := range chunks {
+				if b[0] < int(c.End) && int(c.End) < b[1] {
+					t.Fatalf("%+v\n%s\n---- is cut at %d:\n%s", opt, text, int(c.End)-b[0], text[b[0]:b[1]])
+				}
+			}
+		}
+	}
+	if fit < 3000 {
+		t.Errorf("only %d blocks are within the budget", fit)
 	}
 }

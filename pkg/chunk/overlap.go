@@ -65,7 +65,7 @@ func (s *Splitter) overlapTokens(end int) int {
 	if i < len(rungs) {
 		high = min(end, at(i))
 	}
-	n, _, _ := s.opt.Encoding.Fit(string(s.src.text[low:high]), max(0, s.count(low, end)-s.overlap), false)
+	n, _, _ := s.opt.Encoding.Fit(asString(s.src.text[low:high]), max(0, s.count(low, end)-s.overlap), false)
 	return low + n
 }
 

@@ -34,7 +34,7 @@ func NewFlags() *Flags { return &Flags{letters: map[byte]string{}} }
 func (f *Flags) Letter(c byte, long string) { f.letters[c] = long }
 
 // Parse sets the flags from args and returns the operands. An error that is
-// not ErrHelp or ErrVersion is one of usage.
+// not ErrHelp, as a *HelpError, or ErrVersion is one of usage.
 func (f *Flags) Parse(args []string) (operands []string, err error) {
 	for len(args) > 0 {
 		arg := args[0]
@@ -62,7 +62,7 @@ func (f *Flags) long(arg string, rest []string) ([]string, error) {
 	name, value, given := strings.Cut(arg, "=")
 	switch {
 	case name == "help":
-		return nil, ErrHelp
+		return nil, &HelpError{f}
 	case name == "version":
 		return nil, ErrVersion
 	}
@@ -88,7 +88,7 @@ func (f *Flags) cluster(letters string, rest []string) ([]string, error) {
 		name, known := f.letters[letters[i]]
 		switch {
 		case letters[i] == 'h' && !known:
-			return nil, ErrHelp
+			return nil, &HelpError{f}
 		case !known:
 			return nil, Usagef("unknown flag -%s", firstRune(letters[i:]))
 		case isBool(f.lookup(name)):

@@ -148,7 +148,7 @@ func New(sys *cli.System, drain *cli.Drain, flags *cli.Flags, f *Flags, o Option
 	}
 	c.retries, c.maxWait = f.retries.N, time.Duration(f.maxWait)
 	c.openHub(drain.Soft, f)
-	c.Completer = observe.Requests(c.wire, c.counters, sys.Name, c.price)
+	c.Completer = observe.Requests(c.wire, c.counters, sys.Name, c.bill)
 	c.Completer = limit.New(c.Completer, c.pacer(f))
 	c.pace = limit.Adapt(c.Completer)
 	c.Completer = meter(c.renewing(c.queue(c.pace)))
@@ -238,7 +238,7 @@ func (c *Client) reportRetry() func(*llm.Error, time.Duration) {
 	var told time.Time
 	return func(why *llm.Error, wait time.Duration) {
 		c.retried.Add(1)
-		c.count(observe.Retries)
+		c.counters.Add(observe.Retries.Series(c.sys.Name, c.Model()), 1)
 		c.sys.Log.Debugf("attempt %d failed: %v; next in %v", why.Attempts, why, wait.Round(time.Millisecond))
 		mu.Lock()
 		defer mu.Unlock()

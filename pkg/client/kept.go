@@ -11,7 +11,8 @@ import (
 )
 
 // Kept is what the journal and the cache hold, for answers that come another
-// way than by Complete: through a batch. It is for one goroutine.
+// way than by Complete: through a batch. Find is safe for concurrent use, Keep is
+// not.
 type Kept struct {
 	find, keep llm.Completer
 	came       *llm.Response
@@ -54,11 +55,12 @@ func (c *Client) cached(next llm.Completer, refresh bool) llm.Completer {
 	if c.hub != nil {
 		store = cache.Shared(c.hub)
 	}
+	hits := observe.CacheHits.Series(c.sys.Name, c.Model())
 	return cache.New(next, store, cache.Options{
 		Scope:   c.scope,
 		TTL:     c.ttl,
 		Refresh: refresh,
-		Hit:     func() { c.count(observe.CacheHits) },
+		Hit:     func() { c.counters.Add(hits, 1) },
 		Broken:  func(err error) { c.unshared("the cache has failed: %v; going on without it", err) },
 		Full:    func(err error) { c.sys.Log.Warnf("not every answer could be kept in the cache: %v", err) },
 	})

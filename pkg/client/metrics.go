@@ -18,9 +18,6 @@ const (
 	writeEvery = 15 * time.Second
 )
 
-// count adds one to a series of this command and model.
-func (c *Client) count(f observe.Family) { c.counters.Add(f.Series(c.sys.Name, c.Model()), 1) }
-
 // tell hands the counters on every now and then, until the function that it
 // returns is called; that hands on the rest.
 func (c *Client) tell() (end func()) {
@@ -78,38 +75,48 @@ func (c *Client) writeMetrics(totals map[string]float64) {
 	}
 }
 
-// price returns what usage costs in dollars, or 0 if that is not known.
-func (c *Client) price(model string, usage json.RawMessage) float64 {
+// bill reads what an answer took, and what that costs where the price is known.
+func (c *Client) bill(model string, usage json.RawMessage) (b observe.Bill) {
+	u, ok := cost.ParseUsage(usage)
+	if !ok {
+		return b
+	}
+	b.Input, b.Output = u.Input, u.Output
+	if p := c.price(model); p != nil {
+		b.Dollars = p.Of(u).USD()
+	}
+	return b
+}
+
+// price returns the price of a model, or nil if it is not known.
+func (c *Client) price(model string) *cost.Price {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	p, looked := c.prices[model]
-	if !looked {
-		table := c.table
-		if table == nil {
-			table = builtin()
-		}
-		if found, known := table.For(model, c.plan.params.Options); known {
-			p = &found
-		}
-		if c.prices == nil {
-			c.prices = map[string]*cost.Price{}
-		}
-		if len(c.prices) < 1000 { // a line of --format batch may name any
-			c.prices[model] = p
-		}
+	if looked {
+		return p
 	}
-	c.mu.Unlock()
-	u, billed := cost.ParseUsage(usage)
-	if p == nil || !billed {
-		return 0
+	table := c.table
+	if table == nil {
+		table = builtin()
 	}
-	return p.Of(u).USD()
+	if found, known := table.For(model, c.plan.params.Options); known {
+		p = &found
+	}
+	if c.prices == nil {
+		c.prices = map[string]*cost.Price{}
+	}
+	if len(c.prices) < 1000 { // a line of --format batch may name any
+		c.prices[model] = p
+	}
+	return p
 }
 
 // Billed counts what a batch has billed for an answer.
 func (c *Client) Billed(model string, resp *llm.Response) {
-	input, output := resp.Tokens()
-	half := c.price(model, resp.Usage) * cost.Half / cost.Standard
-	c.counters.Billed(c.sys.Name, model, input, output, half)
+	b := c.bill(model, resp.Usage)
+	b.Dollars *= float64(cost.Half) / cost.Standard
+	c.counters.Billed(c.sys.Name, model, b)
 }
 
 // builtin reads the price table when a first answer is there, which gives the
@@ -121,8 +128,9 @@ func (c *Client) missing(next llm.Completer) llm.Completer {
 	if !c.caches || c.refreshes {
 		return next
 	}
+	misses := observe.CacheMisses.Series(c.sys.Name, c.Model())
 	return llm.Func(func(ctx context.Context, req *llm.Request) (*llm.Response, error) {
-		c.count(observe.CacheMisses)
+		c.counters.Add(misses, 1)
 		return next.Complete(ctx, req)
 	})
 }

@@ -7,7 +7,7 @@ const Usage = `      --temperature X, --max-tokens N, --seed N, --option KEY=JSO
                          requests a second or minute, tokens a minute
       --retries N        further attempts (default 5)
       --timeout D, --max-wait D
-                         an attempt (5m); the longest wait a server may ask (10m)
+                         each attempt (5m); longest wait a server may ask (10m)
       --no-cache, --refresh, --cache-ttl D, --sample N, --cache DIR, --linger D
       --base-url URL, --allow-http, --api chat|responses|azure
       --profile NAME, --key-command CMD, --organization ID, --project ID

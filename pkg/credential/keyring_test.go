@@ -242,6 +242,9 @@ func TestSilentBus(t *testing.T) {
 	if _, err := k.Get(t.Context(), "default"); !errors.Is(err, errNoAnswer) {
 		t.Errorf("get: %v", err)
 	}
+	if _, err := k.List(t.Context()); !errors.Is(err, errNoAnswer) {
+		t.Errorf("list: %v", err)
+	}
 
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)

@@ -136,9 +136,13 @@ func (a *Adapter) begin(now time.Time) {
 
 // answered learns from a good answer that took so long.
 func (a *Adapter) answered(now time.Time, took time.Duration, resp *llm.Response) {
+	var input, output int
+	if resp.Allowed.Tokens.Reset > 0 {
+		input, output = resp.Tokens()
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if input, output := resp.Tokens(); resp.Allowed.Tokens.Reset > 0 && input+output > 0 {
+	if input+output > 0 {
 		a.known = min(a.known+1, memory)
 		a.tokens += (float64(input+output) - a.tokens) / a.known
 	}

@@ -92,15 +92,15 @@ func (c *Counters) Used() (requests, tokens int64) {
 	return c.requests, c.used
 }
 
-// request counts a request that ended, the tokens that it took, and what they cost.
-func (c *Counters) request(o outcome, took time.Duration, input, output int, dollars float64) {
+// request counts a request that ended, and what it was billed for.
+func (c *Counters) request(o outcome, took time.Duration, b Bill) {
 	seconds := took.Seconds()
 	bucket, _ := slices.BinarySearch(buckets[:], seconds)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.requests++
 	c.outcomes[o]++
-	c.bill(o.asker, input, output, dollars)
+	c.bill(o.asker, b)
 	h := c.times[o.asker]
 	if h == nil {
 		h = new(histogram)
@@ -110,29 +110,29 @@ func (c *Counters) request(o outcome, took time.Duration, input, output int, dol
 	h.sum += seconds
 }
 
-// Billed counts tokens, and what they cost, of an answer that came another way
-// than by a request of its own.
-func (c *Counters) Billed(command, model string, input, output int, dollars float64) {
+// Billed counts what an answer took that came another way than by a request of
+// its own.
+func (c *Counters) Billed(command, model string, b Bill) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.changed = true
-	c.bill(asker{command, model}, input, output, dollars)
+	c.bill(asker{command, model}, b)
 }
 
 // bill counts what an answer took. The caller holds mu.
-func (c *Counters) bill(a asker, input, output int, dollars float64) {
-	if input+output == 0 {
+func (c *Counters) bill(a asker, b Bill) {
+	if b.Input+b.Output == 0 {
 		return
 	}
-	c.used += int64(input + output)
+	c.used += int64(b.Input + b.Output)
 	t := c.tokens[a]
 	if t == nil {
 		t = new(tokens)
 		c.tokens[a] = t
 	}
-	t.input += float64(input)
-	t.output += float64(output)
-	t.dollars += dollars
+	t.input += float64(b.Input)
+	t.output += float64(b.Output)
+	t.dollars += b.Dollars
 }
 
 // Take returns what was counted since the last Take.
@@ -283,10 +283,16 @@ func (c *Counters) leave(a asker, p *place) {
 	}
 }
 
+// A Bill is what an answer took, as its usage says.
+type Bill struct {
+	Input, Output int     // tokens
+	Dollars       float64 // 0: not known
+}
+
 // Requests counts each attempt that next makes, by its outcome (the HTTP
-// status, or the type of an error without one), how long it took, its tokens,
-// and their price in dollars, which price answers from the usage, or 0.
-func Requests(next llm.Completer, c *Counters, command string, price func(model string, usage json.RawMessage) float64) llm.Completer {
+// status, or the type of an error without one), how long it took, and what its
+// answer was billed for.
+func Requests(next llm.Completer, c *Counters, command string, billed func(model string, usage json.RawMessage) Bill) llm.Completer {
 	return llm.Func(func(ctx context.Context, req *llm.Request) (*llm.Response, error) {
 		a := asker{command, req.Model}
 		if p, ok := ctx.Value(placeKey{}).(*place); ok && !p.left {
@@ -307,13 +313,11 @@ func Requests(next llm.Completer, c *Counters, command string, price func(model 
 			return resp, err // not begun
 		}
 		took := time.Since(begin)
-		var input, output int
-		var dollars float64
+		var b Bill
 		if resp != nil {
-			input, output = resp.Tokens()
-			dollars = price(req.Model, resp.Usage)
+			b = billed(req.Model, resp.Usage)
 		}
-		c.request(outcome{a, status}, took, input, output, dollars)
+		c.request(outcome{a, status}, took, b)
 		return resp, err
 	})
 }

@@ -275,17 +275,17 @@ func TestTakeEmptiesWhatItTook(t *testing.T) {
 	}
 }
 
-func free(string, json.RawMessage) float64 { return 0 }
+func free(string, json.RawMessage) Bill { return Bill{} }
 
 // Tokens and their price are counted with the answers, and what waits and is under way now while it is.
 func TestTokensCostAndGauges(t *testing.T) {
 	c := NewCounters()
 	usage := json.RawMessage(`{"prompt_tokens":10,"completion_tokens":3}`)
-	price := func(model string, u json.RawMessage) float64 {
+	price := func(model string, u json.RawMessage) Bill {
 		if model != "m" || string(u) != string(usage) {
 			t.Errorf("%s, %s", model, u)
 		}
-		return 0.25
+		return Bill{10, 3, 0.25}
 	}
 	sent, answered := make(chan bool), make(chan bool)
 	server := llm.Func(func(context.Context, *llm.Request) (*llm.Response, error) {

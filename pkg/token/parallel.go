@@ -13,7 +13,8 @@ const segment = 128 << 10
 
 // CountParallel is Count with as many goroutines as can run at once, for texts
 // of megabytes. It divides the text where counts add up; where there is no such
-// place for long, one goroutine counts all of that.
+// place for long, one goroutine counts all of that. It is for programs that count
+// whole texts; the commands count records and chunks, which are short.
 func (e *Encoding) CountParallel(text string) int {
 	var (
 		mu    sync.Mutex

@@ -61,3 +61,38 @@ func (j *job) set(call, key string) {
 		j.Fatalf("gpt-key %s: %v\n%s", call, err, out)
 	}
 }
+
+// A stored key is not sent to where the environment or the configuration points, only to the host that it was set for:
+// not to another port of the same machine.
+func TestHostileBaseURL(t *testing.T) {
+	t.Parallel()
+	j := newJob(t, standin.Config{})
+	hostile, err := standin.Start(standin.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hostile.Close()
+	j.set("set", "sk-stored-0123456789abcdef")
+	ask := func(env ...string) {
+		t.Helper()
+		cmd := exec.Command(filepath.Join(bin, "gpt-ask"), "-n", "--no-cache", "echo hi")
+		cmd.Env = append(append([]string{}, j.env...), env...)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+	}
+	ask()
+	ask("OPENAI_BASE_URL=" + hostile.URL())
+	ask("GPT_BASE_URL=" + hostile.URL())
+	ask("GPT_BASE_URL="+hostile.URL(), "GPT_PROFILE=default")
+	for s, want := range map[*standin.Server]string{j.server: "Bearer sk-stored-0123456789abcdef", hostile: ""} {
+		for _, q := range s.Requests() {
+			if got := q.Header.Get("Authorization"); got != want {
+				t.Errorf("%s got %q", s.URL(), got)
+			}
+		}
+	}
+	if n := len(hostile.Requests()); n != 3 { // on this machine no key is needed
+		t.Errorf("%d requests came", n)
+	}
+}

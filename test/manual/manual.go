@@ -1,57 +1,142 @@
-// Package manual holds a command's flags against its usage text and its page.
+// Package manual holds what is said of a command against what it does: its
+// manual page, its usage text and its completions against its flags, which are
+// asked of the command itself, and the examples of both against what comes out
+// when they are run.
+//
+//	func TestManual(t *testing.T) {
+//		manual.Check(t, manual.Command{Name: "gpt-join", Run: run, Usage: usage})
+//	}
+//
+// go test ./cmd/... -args -update writes the completions anew.
 package manual
 
 import (
-	"flag"
+	"context"
+	"errors"
+	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"gptpipe/pkg/cli"
+	"gptpipe/pkg/redact"
 )
 
-// Check fails t for each flag that the usage text or man/PAGE does not have,
-// and for each flag that they have and the command does not.
-func Check(t *testing.T, flags *cli.Flags, usage, page string) {
+// A Command is what is checked.
+type Command struct {
+	Name  string
+	Run   func(context.Context, *cli.System) error
+	Calls []string // what its first operand may be; none: that is no call
+	Usage string
+}
+
+// Flags are the flags of a command, or of each of its calls, by name: the
+// command without a call is the call "".
+type Flags map[string][]cli.Definition
+
+// Check holds page, usage text and completions against the flags of c, each in
+// both directions.
+func Check(t *testing.T, c Command) {
+	flags := c.flags(t)
+	page := readPage(t, c.Name+".1")
+	t.Run("options", func(t *testing.T) { checkOptions(t, page, c.Usage, flags) })
+	t.Run("synopsis", func(t *testing.T) { checkSynopsis(t, page, c, flags) })
+	t.Run("environment", func(t *testing.T) { checkEnvironment(t, page, flags) })
+	t.Run("status", func(t *testing.T) { checkStatus(t, page, c) })
+	t.Run("usage", func(t *testing.T) { checkUsage(t, c.Usage) })
+	t.Run("completions", func(t *testing.T) { checkCompletions(t, c, flags) })
+}
+
+// flags asks the command for help, and takes the flags that come with it.
+func (c Command) flags(t *testing.T) Flags {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join("..", "..", "man", page))
-	if err != nil {
-		t.Fatal(err)
+	flags := Flags{}
+	calls := c.Calls
+	if calls == nil {
+		calls = []string{""}
 	}
-	options, _, _ := strings.Cut(string(data), ".Sh ENVIRONMENT")
-	options, _, _ = strings.Cut(options, ".Sh EXIT STATUS")
-	inPage := words(regexp.MustCompile(`Fl -([a-z][a-z-]*)`), options)
-	inUsage := words(regexp.MustCompile(`--([a-z][a-z-]*)`), usage)
-	known := map[string]bool{"help": true, "version": true}
-	visit := func(f *flag.Flag) {
-		known[f.Name] = true
-		if !inPage[f.Name] {
-			t.Errorf("man/%s does not have --%s", page, f.Name)
+	for _, call := range calls {
+		args := []string{"--help"}
+		if call != "" {
+			args = []string{call, "--help"}
 		}
-		if !inUsage[f.Name] {
-			t.Errorf("the usage text does not have --%s", f.Name)
+		red := new(redact.Redactor)
+		err := c.Run(t.Context(), &cli.System{
+			Name:   c.Name,
+			Args:   args,
+			Getenv: func(string) string { return "" },
+			Log:    cli.NewLog(c.Name, io.Discard, red),
+			Redact: red,
+		})
+		var help *cli.HelpError
+		if !errors.As(err, &help) {
+			t.Fatalf("%s %s: got %v", c.Name, strings.Join(args, " "), err)
+		}
+		flags[call] = help.Flags.Definitions()
+	}
+	return flags
+}
+
+// all are the flags of all calls, each once.
+func (f Flags) all() []cli.Definition {
+	byName := map[string]cli.Definition{}
+	for _, call := range slices.Sorted(maps.Keys(f)) {
+		for _, d := range f[call] {
+			byName[d.Name] = d
 		}
 	}
-	flags.FlagSet.VisitAll(visit)
-	flags.Shared.VisitAll(visit)
-	for name := range inPage {
-		if !known[name] {
-			t.Errorf("man/%s has --%s, which the command does not know", page, name)
+	all := slices.Collect(maps.Values(byName))
+	slices.SortFunc(all, func(a, b cli.Definition) int { return strings.Compare(a.Name, b.Name) })
+	return all
+}
+
+// names is the set of the flags' names, and of those that every command has.
+func names(flags []cli.Definition) map[string]bool {
+	set := map[string]bool{"help": true, "version": true}
+	for _, d := range flags {
+		set[d.Name] = true
+	}
+	return set
+}
+
+// same fails t for what is in one set only.
+func same(t *testing.T, got, want map[string]bool, gotName, wantName, what string) {
+	t.Helper()
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		if !got[name] {
+			t.Errorf("%s lacks %s%s, which %s has", gotName, what, name, wantName)
 		}
 	}
-	for name := range inUsage {
-		if !known[name] {
-			t.Errorf("the usage text has --%s, which the command does not know", name)
+	for _, name := range slices.Sorted(maps.Keys(got)) {
+		if !want[name] {
+			t.Errorf("%s has %s%s, which %s has not", gotName, what, name, wantName)
 		}
 	}
 }
 
+// words is the set of what the pattern's first group matches.
 func words(pattern *regexp.Regexp, text string) map[string]bool {
 	found := map[string]bool{}
 	for _, m := range pattern.FindAllStringSubmatch(text, -1) {
 		found[m[1]] = true
 	}
 	return found
+}
+
+// root is the folder of the module.
+func root(t *testing.T) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	for err == nil && dir != "/" {
+		if _, missing := os.Stat(filepath.Join(dir, "go.mod")); missing == nil {
+			return dir
+		}
+		dir = filepath.Dir(dir)
+	}
+	t.Fatal("no go.mod above the test", err)
+	return ""
 }

@@ -81,7 +81,7 @@ func TestMessages(t *testing.T) {
 	put := Put{Key: Key{9}, TTL: time.Hour, Model: "gpt-4o", Value: []byte("answer")}
 	p, err := ParsePut(put.Append(nil))
 	check(put, p, err)
-	add := Add{Seq: 3, Deltas: map[string]float64{"a": 1.5, `b{c="d"}`: -2}}
+	add := Add{Seq: 3, Deltas: map[string]float64{"a": 1.5, `b{c="d"}`: -2}, Gauges: map[string]float64{"e": 7}}
 	a, err := ParseAdd(add.Append(nil))
 	check(add, a, err)
 	counts := Counts{"a": 1e300, "": 0}

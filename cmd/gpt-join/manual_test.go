@@ -1,0 +1,11 @@
+package main
+
+import (
+	"testing"
+
+	"gptpipe/test/manual"
+)
+
+func TestManual(t *testing.T) {
+	manual.Check(t, manual.Command{Name: "gpt-join", Run: run, Usage: usage})
+}

@@ -1,0 +1,291 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"gptpipe/pkg/credential"
+	"gptpipe/pkg/oauth"
+	"gptpipe/test/oidc"
+)
+
+// A user runs gpt-key, with a home and nothing else.
+type user struct {
+	t    *testing.T
+	home string
+	said strings.Builder // all output of all runs
+}
+
+func newUser(t *testing.T) *user { return &user{t: t, home: t.TempDir()} }
+
+func (u *user) command(args ...string) *exec.Cmd {
+	ctx, cancel := context.WithTimeout(u.t.Context(), time.Minute)
+	u.t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, "gpt-key", args...)
+	cmd.Env = []string{"HOME=" + u.home, "PATH=" + os.Getenv("PATH"), "GORACE=atexit_sleep_ms=0", "OPENAI_BASE_URL=https://gw.example/v1"}
+	return cmd
+}
+
+// run runs a command that is to end with status, and returns what it says on
+// stderr.
+func (u *user) run(status int, stdin string, args ...string) string {
+	u.t.Helper()
+	cmd := u.command(args...)
+	cmd.Stdin = strings.NewReader(stdin)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	cmd.Run()
+	u.said.WriteString(stdout.String() + stderr.String())
+	if got := cmd.ProcessState.ExitCode(); got != status {
+		u.t.Errorf("%q ended with status %d, want %d: %s%s", args, got, status, &stdout, &stderr)
+	}
+	return stderr.String()
+}
+
+var invitation = regexp.MustCompile(`^gpt-key: visit (\S+) and enter (\S+)\n$`)
+
+// login runs a login that is to end with status. As soon as URL and code are
+// shown, act is called with them.
+func (u *user) login(status int, act func(cmd *exec.Cmd, url, code string) error, args ...string) string {
+	u.t.Helper()
+	cmd := u.command(append([]string{"login", "--file"}, args...)...)
+	pipe, err := cmd.StderrPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	var stderr strings.Builder
+	for r := bufio.NewReader(pipe); ; {
+		line, err := r.ReadString('\n')
+		stderr.WriteString(line)
+		if m := invitation.FindStringSubmatch(line); m != nil {
+			if err := act(cmd, m[1], m[2]); err != nil {
+				u.t.Error(err)
+			}
+		}
+		if err != nil {
+			break
+		}
+	}
+	cmd.Wait()
+	u.said.WriteString(stderr.String())
+	if got := cmd.ProcessState.ExitCode(); got != status {
+		u.t.Errorf("login %q ended with status %d, want %d: %s", args, got, status, &stderr)
+	}
+	return stderr.String()
+}
+
+func (u *user) files() credential.Files {
+	return credential.Files{ConfigDir: filepath.Join(u.home, ".config/gptpipe")}
+}
+
+// stored returns what is stored for a profile.
+func (u *user) stored(profile string) credential.Entry {
+	u.t.Helper()
+	e, err := u.files().Get(u.t.Context(), profile)
+	if err != nil || e.OAuth == nil {
+		u.t.Fatalf("profile %s: %v, %v", profile, e, err)
+	}
+	return e
+}
+
+// nothing checks that no profile has anything.
+func (u *user) nothing() {
+	u.t.Helper()
+	if left, err := os.ReadDir(filepath.Join(u.home, ".config/gptpipe/keys")); err == nil && len(left) > 0 {
+		u.t.Errorf("stored: %v", left)
+	}
+}
+
+func (u *user) want(text, part string) {
+	u.t.Helper()
+	if !strings.Contains(text, part) {
+		u.t.Errorf("said %q, want %q", text, part)
+	}
+}
+
+func TestLoginAndLogout(t *testing.T) {
+	server, u := oidc.Start(t, oidc.Options{}), newUser(t)
+	approve := func(_ *exec.Cmd, url, code string) error { return server.Approve(url, code) }
+	said := u.login(0, approve, "--issuer", server.URL, "--client-id", "person", "--scope", "openid", "--scope", "offline_access api")
+	u.want(said, "logged in; the token is in "+u.files().Path("default")+", for gw.example alone (profile default)")
+	e := u.stored("default")
+	if e.Host != "gw.example" || !server.Active(e.Key) || !server.Active(e.OAuth.Refresh) || e.OAuth.Flow != credential.FlowDevice {
+		t.Errorf("stored %v, %+v", e, e.OAuth)
+	}
+	u.run(0, "", "status")
+
+	// With endpoints in place of discovery, and without a refresh token.
+	said = u.login(0, approve, "--token-url", server.URL+"/token", "--device-url", server.URL+"/device/auth",
+		"--client-id", "person", "--scope", "openid api", "--profile", "short")
+	u.want(said, "the server gave no refresh token")
+	short := u.stored("short")
+
+	said = u.run(0, "", "logout")
+	u.want(said, "deleted the login for gw.example")
+	if server.Active(e.Key) || server.Active(e.OAuth.Refresh) {
+		t.Error("a token is good after logout")
+	}
+	said = u.run(0, "", "logout", "--profile", "short") // no revocation endpoint is known
+	u.want(said, "the server cannot do that: it has no revocation endpoint: the access token may be of use until it expires at ")
+	u.nothing()
+	said = u.run(4, "", "logout")
+	u.want(said, "no login is stored for profile default")
+
+	log, err := os.ReadFile(filepath.Join(u.home, ".local/state/gptpipe/audit.jsonl"))
+	if err != nil || strings.Count(string(log), `"event":"login"`) != 2 || strings.Count(string(log), `"event":"logout"`) != 2 {
+		t.Errorf("audit log: %s, %v", log, err)
+	}
+	for _, secret := range []string{e.Key, e.OAuth.Refresh, short.Key} {
+		if strings.Contains(u.said.String()+string(log), secret) {
+			t.Errorf("a token is shown: %s%s", u.said.String(), log)
+		}
+	}
+}
+
+func TestLoginsThatFail(t *testing.T) {
+	server := oidc.Start(t, oidc.Options{})
+	brief := oidc.Start(t, oidc.Options{DeviceCode: 2})
+	tests := []struct {
+		name   string
+		server *oidc.Server
+		act    func(cmd *exec.Cmd, url, code string) error
+		status int
+		said   string
+	}{
+		{"denied", server, func(_ *exec.Cmd, url, code string) error { return server.Deny(url, code) }, 4, "not logged in: the login was denied"},
+		{"expired", brief, func(*exec.Cmd, string, string) error { return nil }, 4, "the code has expired\ngpt-key: hint: run gpt-key login again"},
+		{"SIGINT", server, func(cmd *exec.Cmd, _, _ string) error { return cmd.Process.Signal(syscall.SIGINT) }, 130, ""},
+		{"SIGTERM", server, func(cmd *exec.Cmd, _, _ string) error { return cmd.Process.Signal(syscall.SIGTERM) }, 143, ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			u := newUser(t)
+			u.want(u.login(test.status, test.act, "--issuer", test.server.URL, "--client-id", "person"), test.said)
+			u.nothing()
+		})
+	}
+	u := newUser(t)
+	u.want(u.run(4, "", "login", "--file", "--issuer", server.URL, "--client-id", "nobody"), "invalid_client")
+	u.want(u.run(1, "", "login", "--file", "--issuer", "http://127.0.0.1:1", "--client-id", "x"), "connection refused")
+	u.want(u.run(1, "", "login", "--issuer", server.URL, "--client-id", "person"), "hint: gpt-key login --file keeps")
+	for _, args := range [][]string{
+		{}, {"--client-id", "x"}, {"--issuer", server.URL}, {"--issuer", server.URL, "--token-url", server.URL, "--client-id", "x"},
+		{"--token-url", server.URL, "--client-id", "x"}, {"--issuer", server.URL, "--client-id", "x", "--flow", "y"},
+		{"--issuer", "http://id.example", "--client-id", "x"}, {"--issuer", server.URL, "--client-id", "x", "secret"},
+	} {
+		u.run(2, "", append([]string{"login", "--file"}, args...)...)
+	}
+	u.nothing()
+}
+
+func TestLoginByTheClientsSecret(t *testing.T) {
+	server, u := oidc.Start(t, oidc.Options{}), newUser(t)
+	// Settings of the profile; what is typed comes first.
+	profile := filepath.Join(u.home, ".config/gptpipe/profiles/gateway")
+	if err := os.MkdirAll(filepath.Dir(profile), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	settings := "issuer " + server.URL + "\nclient-id service\nscope openid\nscope api\nflow client\nbase-url https://own.example/v1\nmodel m\n"
+	if err := os.WriteFile(profile, []byte(settings), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	u.run(0, "service-secret-1\n", "login", "--file", "--profile", "gateway")
+	e := u.stored("gateway")
+	p := e.OAuth.Provider
+	if e.Host != "gw.example" || e.OAuth.Flow != "client" || e.OAuth.Refresh != "" || strings.Join(p.Scopes, " ") != "openid api" {
+		t.Errorf("stored %v, %+v, %v", e, e.OAuth, p.Scopes)
+	}
+	u.run(0, "service-secret-2\n", "login", "--file", "--profile", "gateway", "--client-id", "service-post", "--scope", "api")
+	if p := u.stored("gateway").OAuth.Provider; p.ClientID != "service-post" || strings.Join(p.Scopes, " ") != "api" {
+		t.Errorf("stored %v of %s", p.Scopes, p.ClientID)
+	}
+	for _, secret := range []string{"", "\n", "two words"} {
+		u.want(u.run(1, secret, "login", "--file", "--profile", "gateway"), "not a client secret")
+	}
+	u.want(u.run(4, "wrong-secret-3", "login", "--file", "--profile", "gateway"), "invalid_client")
+	u.run(0, "", "logout", "--profile", "gateway")
+	u.nothing()
+	if said := u.said.String(); strings.Contains(said, "secret-") || strings.Contains(said, e.Key) {
+		t.Errorf("a secret is shown: %s", said)
+	}
+}
+
+func TestLoginPromptShowsNothingTyped(t *testing.T) {
+	server, term, home := oidc.Start(t, oidc.Options{}), newTerminal(t), t.TempDir()
+	cmd := term.start(home, "login", "--file", "--flow", "client", "--issuer", server.URL, "--client-id", "service")
+	term.wait("secret of the client service (not shown): ")
+	term.typeIn("service-secret-1\n")
+	term.wait("logged in")
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+	if shown := term.shown.String(); strings.Contains(shown, "secret-1") {
+		t.Errorf("shown: %q", shown)
+	}
+}
+
+// A login whose tokens cannot be revoked is deleted all the same.
+func TestLogoutThatCannotRevoke(t *testing.T) {
+	u := newUser(t)
+	e := credential.Entry{Key: "at-secret", Host: "gw.example", OAuth: &credential.Login{
+		Provider: oauth.Provider{TokenURL: "http://127.0.0.1:1/", RevokeURL: "http://127.0.0.1:1/", ClientID: "cli"},
+		Flow:     credential.FlowDevice, Refresh: "rt-secret",
+	}}
+	if err := u.files().Set(t.Context(), "default", e); err != nil {
+		t.Fatal(err)
+	}
+	u.want(u.run(1, "", "logout"), "the tokens are not revoked: dial tcp 127.0.0.1:1: connect: connection refused")
+	u.nothing()
+	// A key is no login.
+	if err := u.files().Set(t.Context(), "default", credential.Entry{Key: "sk-key", Host: "gw.example"}); err != nil {
+		t.Fatal(err)
+	}
+	u.want(u.run(4, "", "logout"), "hint: gpt-key delete removes a key")
+	if _, err := u.files().Get(t.Context(), "default"); err != nil {
+		t.Errorf("the key: %v", err)
+	}
+	if strings.Contains(u.said.String(), "t-secret") {
+		t.Errorf("a token is shown: %s", u.said.String())
+	}
+}
+
+func TestLoginInTheKeyring(t *testing.T) {
+	for _, program := range []string{"gnome-keyring-daemon", "dbus-run-session"} {
+		if _, err := exec.LookPath(program); errors.Is(err, exec.ErrNotFound) {
+			t.Skipf("%s is not installed", program)
+		}
+	}
+	server, u := oidc.Start(t, oidc.Options{}), newUser(t)
+	cmd := u.command()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	shell := exec.CommandContext(ctx, "dbus-run-session", "--", "sh", "-euc", `
+		printf test | gnome-keyring-daemon --unlock --components=secrets >/dev/null
+		echo service-secret-1 | gpt-key login --flow client --issuer "$0" --client-id service
+		gpt-key status
+		gpt-key logout
+		! gpt-key status >/dev/null`, server.URL)
+	shell.Env = append(cmd.Env, "XDG_RUNTIME_DIR="+u.home)
+	shell.WaitDelay = time.Second // services of the bus hold the pipe
+	out, err := shell.CombinedOutput()
+	if err != nil && !errors.Is(err, exec.ErrWaitDelay) {
+		t.Errorf("%v: %s", err, out)
+	}
+	u.want(string(out), "logged in; the token is in the keyring, for gw.example alone")
+	u.want(string(out), "\nkeyring: used, ")
+	u.want(string(out), "deleted the login for gw.example from the keyring")
+	u.nothing()
+}

@@ -1,0 +1,53 @@
+#!/bin/sh
+# usage: install.sh install|uninstall DESTDIR PREFIX BIN
+# Puts what make has built into BIN, and what goes with it, under DESTDIR and
+# PREFIX, or removes exactly that. Run it in the root of the sources.
+set -eu
+action=$1 root=$2$3 prefix=$3 bin=$4
+
+# one takes a mode, a source and a place under PREFIX.
+one() {
+	to=$root/$3
+	if [ "$action" = uninstall ]; then
+		rm -f -- "$to"
+	else
+		install -D -m "$1" -- "$2" "$to"
+	fi
+}
+
+# unit is one for a text that names the files of a package.
+unit() {
+	one 644 "$1" "$2"
+	[ "$action" = uninstall ] || sed -i "s|/usr/bin/|$prefix/bin/|; s|/usr/lib/|$prefix/lib/|" "$to"
+}
+
+for command in gpt-ask gpt-chunk gpt-map gpt-join gpt-key gpt-cache; do
+	one 755 "$bin/$command" "bin/$command"
+	one 644 "completions/$command.bash" "share/bash-completion/completions/$command"
+	one 644 "completions/$command.zsh" "share/zsh/site-functions/_$command"
+	one 644 "completions/$command.fish" "share/fish/vendor_completions.d/$command.fish"
+done
+for page in man/*.[157]; do
+	one 644 "$page" "share/man/man${page##*.}/${page#man/}"
+done
+one 755 deploy/gpt-spool lib/gptpipe/gpt-spool
+for manager in system user; do
+	for file in deploy/systemd/"$manager"/*; do
+		unit "$file" "lib/systemd/$manager/${file##*/}"
+	done
+done
+one 644 deploy/systemd/gptpipe.sysusers lib/sysusers.d/gptpipe.conf
+one 644 deploy/systemd/gptpipe.tmpfiles lib/tmpfiles.d/gptpipe.conf
+for file in alerts.yml prometheus.yml; do
+	one 644 "deploy/prometheus/$file" "share/gptpipe/prometheus/$file"
+done
+one 644 deploy/grafana/dashboard.json share/gptpipe/grafana/dashboard.json
+one 644 LICENSE share/doc/gptpipe/copyright
+one 644 README.md share/doc/gptpipe/README.md
+
+# Folders of nobody else.
+if [ "$action" = uninstall ]; then
+	for dir in lib/gptpipe share/gptpipe/prometheus share/gptpipe/grafana share/gptpipe share/doc/gptpipe; do
+		[ ! -d "$root/$dir" ] || rmdir --ignore-fail-on-non-empty -- "$root/$dir"
+	done
+fi
