@@ -4,12 +4,19 @@
 # make check    vet, formatting, manual pages
 # make bench    benchmarks
 # make completions  those of shells, written anew after flags have changed
-# make install  PREFIX=/usr/local DESTDIR=
+# make install  PREFIX=/usr/local DESTDIR=; make uninstall
+# make dist     what is released, in dist/: tar files, .deb, .rpm, bills of materials
+# make image    a container image, with DOCKER (docker, podman, buildah)
 # make clean
 
 PREFIX  = /usr/local
 DESTDIR =
 GO      = go
+BIN     = bin
+DOCKER  = docker
+IMAGE   = gptpipe
+# Those that an image has; other systems than Debian keep them elsewhere.
+CERTIFICATES = /etc/ssl/certs/ca-certificates.crt
 BUILD   = $(GO) build -trimpath -ldflags '-s -w'
 # The commit is recorded where git will tell it.
 VCS     = $(shell git rev-parse HEAD >/dev/null 2>&1 && echo auto || echo false)
@@ -63,15 +70,27 @@ bench:
 
 # Only what make has built, for root may have no Go.
 install:
-	@for c in $(COMMANDS); do [ -x bin/$$c ] || { echo "bin/$$c is not there: run make first" >&2; exit 1; }; done
-	install -d '$(DESTDIR)$(PREFIX)/bin'
-	install -m 755 $(COMMANDS:%=bin/%) '$(DESTDIR)$(PREFIX)/bin/'
-	for page in $(PAGES); do \
-		dir='$(DESTDIR)$(PREFIX)/share/man/man'$${page##*.}; \
-		install -d "$$dir" && install -m 644 "$$page" "$$dir/" || exit 1; \
-	done
+	@for c in $(COMMANDS); do [ -x $(BIN)/$$c ] || { echo "$(BIN)/$$c is not there: run make first" >&2; exit 1; }; done
+	sh deploy/install.sh install '$(DESTDIR)' '$(PREFIX)' '$(BIN)'
+
+uninstall:
+	sh deploy/install.sh uninstall '$(DESTDIR)' '$(PREFIX)' '$(BIN)'
+
+# Static binaries for Linux, packages, bills of materials: the same for the same commit.
+dist:
+	VCS=$(VCS) sh deploy/dist.sh dist
+
+# A container image of what make has built; with DOCKER=podman or buildah as well.
+image:
+	@for c in $(COMMANDS); do [ -x $(BIN)/$$c ] || { echo "$(BIN)/$$c is not there: run make first" >&2; exit 1; }; done
+	rm -rf $(BIN)/image
+	mkdir -p $(BIN)/image/bin $(BIN)/image/home
+	cp $(COMMANDS:%=$(BIN)/%) $(BIN)/image/bin/
+	cp deploy/docker/Dockerfile deploy/docker/passwd $(BIN)/image/
+	cp '$(CERTIFICATES)' $(BIN)/image/ca-certificates.crt
+	$(DOCKER) build -t $(IMAGE) $(BIN)/image
 
 clean:
-	rm -rf bin
+	rm -rf bin dist
 
-.PHONY: all build demo test packages servers check completions bench install clean
+.PHONY: all build demo test packages servers check completions bench install uninstall dist image clean

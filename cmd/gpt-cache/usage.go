@@ -41,10 +41,8 @@ stop     ends the keeper, whoever started it; the next who needs one starts it
       --version           print the version and exit
 
   $ gpt-cache stats | grep hits
-  hits: 1204
-  $ gpt-cache purge --older 7d
-  gpt-cache: removed 311 entries
+  hits: 2
   $ gpt-cache export | ssh laptop gpt-cache import
-  gpt-cache: exported 893 entries
-  gpt-cache: imported 880 entries; passed over 0 expired, 13 that are there
+  gpt-cache: exported 2 entries
+  gpt-cache: imported 2 entries; passed over 0 expired, 0 that are there
 `

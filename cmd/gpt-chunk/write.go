@@ -23,7 +23,7 @@ type batch struct {
 }
 
 const (
-	batchSize = 64 << 10
+	batchSize = 256 << 10
 	lineSize  = 128 // with no text
 )
 

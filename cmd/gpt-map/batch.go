@@ -12,6 +12,7 @@ import (
 	"gptpipe/pkg/client"
 	"gptpipe/pkg/cost"
 	"gptpipe/pkg/llm"
+	"gptpipe/pkg/price"
 )
 
 // resubmits is how often a request that expired is put into a further batch.
@@ -23,7 +24,7 @@ type batchRun struct {
 	kept    *client.Kept
 	counter *cost.Counter
 
-	reserved cost.Nano    // the most that what is submitted may cost
+	reserved price.Nano   // the most that what is submitted may cost
 	passed   atomic.Int64 // records that nothing is submitted for
 }
 

@@ -4,6 +4,7 @@ import (
 	"gptpipe/pkg/batch"
 	"gptpipe/pkg/cost"
 	"gptpipe/pkg/llm"
+	"gptpipe/pkg/price"
 )
 
 // reserve sets the most that a request can cost aside before it is submitted,
@@ -22,7 +23,7 @@ func (b *batchRun) reserve(req batch.Request) error {
 
 // worst is the most that a request can cost, whether it bounds its answer
 // itself, or why there is no such amount.
-func (b *batchRun) worst(body []byte) (most cost.Nano, capped bool, unknown string) {
+func (b *batchRun) worst(body []byte) (most price.Nano, capped bool, unknown string) {
 	in, err := b.counter.Count(body)
 	if err != nil {
 		return 0, false, err.Error()
@@ -38,7 +39,7 @@ func (b *batchRun) settle(o batch.Outcome) {
 	if b.money.budget == nil || limited && !o.Reserved {
 		return
 	}
-	var most cost.Nano
+	var most price.Nano
 	if limited {
 		most, _, _ = b.worst(o.Body)
 		b.reserved -= most
@@ -48,14 +49,14 @@ func (b *batchRun) settle(o batch.Outcome) {
 
 // costOf is what a line of a batch did cost: what expired or failed, nothing;
 // what was answered in a way that cannot be read, the most that it may have.
-func (b *batchRun) costOf(o batch.Outcome, most cost.Nano) cost.Nano {
+func (b *batchRun) costOf(o batch.Outcome, most price.Nano) price.Nano {
 	switch {
 	case o.Response == nil && (o.Err.Type == llm.BadResponse || o.Err.Type == llm.Schema):
 		return most
 	case o.Response == nil:
 		return 0
 	}
-	usage, ok := cost.ParseUsage(o.Response.Usage)
+	usage, ok := price.ParseUsage(o.Response.Usage)
 	if !ok {
 		return most
 	}

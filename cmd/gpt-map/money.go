@@ -11,6 +11,7 @@ import (
 	"gptpipe/pkg/cost"
 	"gptpipe/pkg/llm"
 	"gptpipe/pkg/ordered"
+	"gptpipe/pkg/price"
 )
 
 // expectedAnswer is how many tokens an answer is taken to have, at least, by
@@ -19,13 +20,13 @@ const expectedAnswer = 300
 
 // A dollars is a flag value: an amount of money above nothing.
 type dollars struct {
-	cost.Nano
+	price.Nano
 	given string
 }
 
 // Set reads s, for flag.Value.
 func (d *dollars) Set(s string) (err error) {
-	if d.Nano, err = cost.ParseUSD(s); err == nil && d.Nano <= 0 {
+	if d.Nano, err = price.ParseUSD(s); err == nil && d.Nano <= 0 {
 		err = fmt.Errorf("not an amount above zero")
 	}
 	d.given = s
@@ -36,15 +37,15 @@ func (d *dollars) String() string { return d.given }
 
 // A till knows the price of the model and what has been spent.
 type till struct {
-	table  *cost.Table
-	price  cost.Price
+	table  *price.Table
+	price  price.Price
 	known  bool
 	budget *cost.Budget // nil: what is spent is not known
 }
 
 // openTill reads the prices of a model.
 func openTill(file string, p llm.Params, batch bool) (*till, error) {
-	t := &till{table: cost.Builtin()}
+	t := &till{table: price.Builtin()}
 	if file != "" {
 		data, err := os.ReadFile(file)
 		if err != nil {
@@ -56,7 +57,7 @@ func openTill(file string, p llm.Params, batch bool) (*till, error) {
 	}
 	if batch { // which has no tiers
 		t.price, t.known = t.table.Lookup(p.Model)
-		t.price = t.price.Scale(cost.Half)
+		t.price = t.price.Scale(price.Half)
 	} else {
 		t.price, t.known = t.table.For(p.Model, p.Options)
 	}
@@ -64,7 +65,7 @@ func openTill(file string, p llm.Params, batch bool) (*till, error) {
 }
 
 // limit keeps a run to an amount, or with 0 only adds up what it costs.
-func (t *till) limit(most cost.Nano, p llm.Params) (func(llm.Completer) llm.Completer, error) {
+func (t *till) limit(most price.Nano, p llm.Params) (func(llm.Completer) llm.Completer, error) {
 	switch {
 	case most == 0 && !t.known:
 		return func(next llm.Completer) llm.Completer { return next }, nil
@@ -93,7 +94,7 @@ func (m *mapper) dryRun() error {
 	}
 	kept := m.client.Kept()
 	t, model := m.money, m.client.Model()
-	var price *cost.Price
+	var price *price.Price
 	if t.known {
 		price = &t.price
 	}

@@ -7,7 +7,12 @@ import (
 	"gptpipe/pkg/token"
 )
 
-const readSize = 64 << 10
+// A text is read in parts of firstRead bytes, and if it is longer, of more and more,
+// up to readSize: many are short, and each has memory of its own.
+const (
+	firstRead = 4 << 10
+	readSize  = 256 << 10
+)
 
 // A source is the part of the input that is in memory, as valid UTF-8.
 type source struct {
@@ -36,13 +41,16 @@ const replacement = "\ufffd"
 // fill reads once and appends to text, or sets err.
 func (s *source) fill() {
 	if s.raw == nil {
-		s.raw = make([]byte, 0, readSize)
+		s.raw = make([]byte, 0, firstRead)
 	}
 	n, err := s.in.Read(s.raw[len(s.raw):cap(s.raw)])
 	data := s.raw[:len(s.raw)+n]
 	s.err = err
 	s.reserve(len(data))
 	rest := s.absorb(data)
+	if len(data) == cap(s.raw) && len(data) < readSize {
+		s.raw = make([]byte, 0, 4*len(data))
+	}
 	s.raw = s.raw[:copy(s.raw[:cap(s.raw)], rest)]
 }
 

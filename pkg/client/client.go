@@ -23,7 +23,6 @@ import (
 	"gptpipe/pkg/answer"
 	"gptpipe/pkg/batch"
 	"gptpipe/pkg/cli"
-	"gptpipe/pkg/cost"
 	"gptpipe/pkg/credential"
 	"gptpipe/pkg/gather"
 	"gptpipe/pkg/hub"
@@ -32,6 +31,7 @@ import (
 	"gptpipe/pkg/llm"
 	"gptpipe/pkg/observe"
 	"gptpipe/pkg/pace"
+	"gptpipe/pkg/price"
 	"gptpipe/pkg/retry"
 	"gptpipe/pkg/wire"
 )
@@ -65,10 +65,10 @@ type Client struct {
 	counters  *observe.Counters
 	retried   atomic.Int64
 	told      func() // ends what hands on the counters
-	table     *cost.Table
+	table     *price.Table
 
 	mu     sync.Mutex
-	prices map[string]*cost.Price // by model, those that have been looked up; nil: not known
+	prices map[string]*price.Price // by model, those that have been looked up; nil: not known
 
 	why atomic.Pointer[string] // the last reason that something is not shared
 }

@@ -6,9 +6,9 @@ import (
 	"sync"
 	"time"
 
-	"gptpipe/pkg/cost"
 	"gptpipe/pkg/llm"
 	"gptpipe/pkg/observe"
+	"gptpipe/pkg/price"
 )
 
 // While a run lasts, its counters go to the hub so often, and the file of
@@ -77,7 +77,7 @@ func (c *Client) writeMetrics(totals map[string]float64) {
 
 // bill reads what an answer took, and what that costs where the price is known.
 func (c *Client) bill(model string, usage json.RawMessage) (b observe.Bill) {
-	u, ok := cost.ParseUsage(usage)
+	u, ok := price.ParseUsage(usage)
 	if !ok {
 		return b
 	}
@@ -89,7 +89,7 @@ func (c *Client) bill(model string, usage json.RawMessage) (b observe.Bill) {
 }
 
 // price returns the price of a model, or nil if it is not known.
-func (c *Client) price(model string) *cost.Price {
+func (c *Client) price(model string) *price.Price {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	p, looked := c.prices[model]
@@ -104,7 +104,7 @@ func (c *Client) price(model string) *cost.Price {
 		p = &found
 	}
 	if c.prices == nil {
-		c.prices = map[string]*cost.Price{}
+		c.prices = map[string]*price.Price{}
 	}
 	if len(c.prices) < 1000 { // a line of --format batch may name any
 		c.prices[model] = p
@@ -115,13 +115,13 @@ func (c *Client) price(model string) *cost.Price {
 // Billed counts what a batch has billed for an answer.
 func (c *Client) Billed(model string, resp *llm.Response) {
 	b := c.bill(model, resp.Usage)
-	b.Dollars *= float64(cost.Half) / cost.Standard
+	b.Dollars *= float64(price.Half) / price.Standard
 	c.counters.Billed(c.sys.Name, model, b)
 }
 
 // builtin reads the price table when a first answer is there, which gives the
 // time to do it.
-var builtin = sync.OnceValue(cost.Builtin)
+var builtin = sync.OnceValue(price.Builtin)
 
 // missing counts what is asked because no answer is kept.
 func (c *Client) missing(next llm.Completer) llm.Completer {
@@ -137,7 +137,7 @@ func (c *Client) missing(next llm.Completer) llm.Completer {
 
 // SetPrices has the cost counted by other prices than the built-in ones, before
 // anything is asked.
-func (c *Client) SetPrices(t *cost.Table) { c.table = t }
+func (c *Client) SetPrices(t *price.Table) { c.table = t }
 
 // queue stands around the limits, for the counters.
 func (c *Client) queue(next llm.Completer) llm.Completer {

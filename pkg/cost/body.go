@@ -3,6 +3,8 @@ package cost
 import (
 	"bytes"
 	"fmt"
+	"gptpipe/pkg/price"
+	"gptpipe/pkg/scan"
 )
 
 // A tally is a count under way.
@@ -13,12 +15,12 @@ type tally struct {
 }
 
 func (t *tally) field(name, value []byte) error {
-	if isNull(value) {
+	if scan.IsNull(value) {
 		return nil
 	}
 	switch string(name) {
 	case "messages":
-		return elements(value, t.message)
+		return scan.Elements(value, t.message)
 	case "input":
 		return t.input(value)
 	case "instructions":
@@ -33,11 +35,11 @@ func (t *tally) field(name, value []byte) error {
 			return t.estimate(value, &t.schema)
 		}
 	case "max_completion_tokens", "max_tokens", "max_output_tokens":
-		if n, ok := tokensIn(value); ok {
+		if n, ok := scan.Count(value, price.MostTokens); ok {
 			t.MaxOutput = max(t.MaxOutput, n)
 		}
 	case "n":
-		if n, ok := tokensIn(value); ok {
+		if n, ok := scan.Count(value, price.MostTokens); ok {
 			t.Answers = max(1, n)
 		}
 	case "previous_response_id", "conversation", "prompt":
@@ -84,8 +86,8 @@ func (t *tally) message(value []byte) error {
 	t.chat = true
 	t.around(perMessage)
 	var role *memo
-	return fields(value, func(name, value []byte) error {
-		if isNull(value) {
+	return scan.Fields(value, func(name, value []byte) error {
+		if scan.IsNull(value) {
 			return nil
 		}
 		switch string(name) {
@@ -96,8 +98,8 @@ func (t *tally) message(value []byte) error {
 			t.Tokens++ // every role is one token, in both encodings
 			return nil
 		case "content":
-			if at(value, 0) == '[' {
-				return elements(value, t.part)
+			if scan.First(value) == '[' {
+				return scan.Elements(value, t.part)
 			}
 			return t.text(value, role)
 		case "name":
@@ -114,7 +116,7 @@ func (t *tally) message(value []byte) error {
 func (t *tally) part(value []byte) error {
 	var kind string
 	var text, source, detail []byte
-	err := fields(value, func(name, value []byte) error {
+	err := scan.Fields(value, func(name, value []byte) error {
 		switch string(name) {
 		case "type":
 			kind = string(value)
@@ -142,28 +144,28 @@ func (t *tally) part(value []byte) error {
 
 // input counts the input of responses or of embeddings.
 func (t *tally) input(value []byte) error {
-	if at(value, 0) != '[' {
+	if scan.First(value) != '[' {
 		if !t.embeds {
 			t.chat = true
 			t.around(perMessage + 1) // the role
 		}
 		return t.text(value, nil)
 	}
-	return elements(value, t.item)
+	return scan.Elements(value, t.item)
 }
 
 func (t *tally) item(value []byte) error {
-	switch at(value, 0) {
+	switch scan.First(value) {
 	case '"':
 		return t.text(value, nil) // a text to embed
 	case '[':
-		return elements(value, t.number)
+		return scan.Elements(value, t.number)
 	case '{':
 	default:
 		return t.number(value)
 	}
 	isMessage := false
-	err := fields(value, func(name, value []byte) error {
+	err := scan.Fields(value, func(name, value []byte) error {
 		isMessage = isMessage || string(name) == "role"
 		if string(name) == "type" && string(value) == `"item_reference"` {
 			t.unknown("an item_reference is on the server")
@@ -188,8 +190,8 @@ func (t *tally) number([]byte) error {
 
 // hosted looks for tools that run at the provider's and cost beside their tokens.
 func (t *tally) hosted(tools []byte) {
-	_ = elements(tools, func(tool []byte) error { // functions have no type
-		return fields(tool, func(name, value []byte) error {
+	_ = scan.Elements(tools, func(tool []byte) error { // functions have no type
+		return scan.Fields(tool, func(name, value []byte) error {
 			if string(name) == "type" && string(value) != `"function"` && string(value) != `"custom"` {
 				t.unknown("the tool %s is charged for beside its tokens", value)
 			}

@@ -4,20 +4,21 @@ import (
 	"container/list"
 	"context"
 	"fmt"
+	"gptpipe/pkg/price"
 	"math"
 	"sync"
 )
 
 // Unlimited is the limit of a Budget that only adds up.
-const Unlimited Nano = math.MaxInt64
+const Unlimited price.Nano = math.MaxInt64
 
 // An ExceededError ends a run: its next request could pass the limit, whatever
 // becomes of those in flight.
 type ExceededError struct {
-	Limit    Nano
-	Spent    Nano // for what has ended
-	Reserved Nano // the most that what is in flight can cost
-	Need     Nano // the most that the request can cost
+	Limit    price.Nano
+	Spent    price.Nano // for what has ended
+	Reserved price.Nano // the most that what is in flight can cost
+	Need     price.Nano // the most that the request can cost
 
 	// Capped tells that the request itself bounds its answer. Otherwise Need
 	// is so much because the model may answer at any length.
@@ -46,28 +47,28 @@ func (e *ExceededError) Hint() string {
 // Reservations are granted first come, first served: one that waits lets none
 // pass, so that a large one has its turn.
 type Budget struct {
-	limit Nano
+	limit price.Nano
 
 	mu       sync.Mutex // guards all below
-	spent    Nano
-	reserved Nano
+	spent    price.Nano
+	reserved price.Nano
 	line     list.List      // of *reservation
 	stopped  *ExceededError // once it has been exceeded
 }
 
 // A reservation waits in line.
 type reservation struct {
-	most   Nano
+	most   price.Nano
 	capped bool
 	done   chan error // of capacity 1: granted, or why not
 }
 
 // NewBudget returns a budget of limit.
-func NewBudget(limit Nano) *Budget { return &Budget{limit: limit} }
+func NewBudget(limit price.Nano) *Budget { return &Budget{limit: limit} }
 
 // Spent returns what has been spent so far, for the progress line and metrics.
 // What is in flight is not in it.
-func (b *Budget) Spent() Nano {
+func (b *Budget) Spent() price.Nano {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.spent
@@ -78,7 +79,7 @@ func (b *Budget) Spent() Nano {
 // turn out to cost nothing. Where it cannot fit any more the error is an
 // *ExceededError, and so it is for every call from then on; otherwise errors are
 // the cause of ctx. capped is that of the ExceededError.
-func (b *Budget) Reserve(ctx context.Context, most Nano, capped bool) error {
+func (b *Budget) Reserve(ctx context.Context, most price.Nano, capped bool) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -108,11 +109,11 @@ func (b *Budget) Reserve(ctx context.Context, most Nano, capped bool) error {
 }
 
 // Settle ends a reservation of most with what the request did cost.
-func (b *Budget) Settle(most, cost Nano) {
+func (b *Budget) Settle(most, cost price.Nano) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.reserved -= most
-	b.spent = add(b.spent, cost)
+	b.spent = b.spent.Plus(cost)
 	b.serve()
 }
 

@@ -3,6 +3,7 @@ package cost
 import (
 	"context"
 	"errors"
+	"gptpipe/pkg/price"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -27,17 +28,17 @@ func (b *Budget) watch(t *testing.T) {
 // Many at once, of all sizes, until nothing fits any more: the limit holds at
 // every moment, nobody is left waiting, and each sum is exact.
 func TestBudgetHolds(t *testing.T) {
-	for _, limit := range []Nano{0, 1, 5000, 300_000, 10_000_000} {
+	for _, limit := range []price.Nano{0, 1, 5000, 300_000, 10_000_000} {
 		synctest.Test(t, func(t *testing.T) {
 			b := NewBudget(limit)
 			var mu sync.Mutex
-			var paid Nano
+			var paid price.Nano
 			exceeded := 0
 			var all sync.WaitGroup
 			for range 64 {
 				all.Go(func() {
 					for range 100 {
-						most := rand.N(Nano(2000)) + 1
+						most := rand.N(price.Nano(2000)) + 1
 						if err := b.Reserve(t.Context(), most, true); err != nil {
 							var e *ExceededError
 							if !errors.As(err, &e) || e.Limit != limit || e.Need <= limit-e.Spent || e.Spent+e.Reserved > limit {
@@ -63,7 +64,7 @@ func TestBudgetHolds(t *testing.T) {
 			if b.Spent() != paid || paid > limit || b.reserved != 0 || b.line.Len() != 0 {
 				t.Errorf("%v: %v spent, %v paid, %v reserved, %d in line", limit, b.Spent(), paid, b.reserved, b.line.Len())
 			}
-			if need := Nano(64 * 100 * 2000); limit < need/4 && (exceeded == 0 || paid < limit-2000) {
+			if need := price.Nano(64 * 100 * 2000); limit < need/4 && (exceeded == 0 || paid < limit-2000) {
 				t.Errorf("%v: %v spent, %d refused", limit, paid, exceeded)
 			}
 		})
@@ -79,9 +80,9 @@ func TestReserveWaits(t *testing.T) {
 			t.Fatal(err)
 		}
 		var mu sync.Mutex
-		var order []Nano
+		var order []price.Nano
 		var all sync.WaitGroup
-		for _, most := range []Nano{90, 10, 5} {
+		for _, most := range []price.Nano{90, 10, 5} {
 			all.Go(func() {
 				if err := b.Reserve(t.Context(), most, true); err != nil {
 					t.Error(err)
@@ -97,7 +98,7 @@ func TestReserveWaits(t *testing.T) {
 		}
 		b.Settle(60, 5) // 5 + 90 fit; 10 more do not
 		synctest.Wait()
-		if !slices.Equal(order, []Nano{90}) {
+		if !slices.Equal(order, []price.Nano{90}) {
 			t.Errorf("%v were let go, want the first alone", order)
 		}
 		b.Settle(90, 20)
@@ -118,7 +119,7 @@ func TestExceeded(t *testing.T) {
 		b.Reserve(t.Context(), 50, true)
 		b.Reserve(t.Context(), 40, true)
 		var all sync.WaitGroup
-		for _, most := range []Nano{80, 1} {
+		for _, most := range []price.Nano{80, 1} {
 			all.Go(func() {
 				err := b.Reserve(t.Context(), most, false)
 				want := ExceededError{Limit: 100, Spent: 30, Reserved: 40, Need: 80}
@@ -142,7 +143,7 @@ func TestExceeded(t *testing.T) {
 }
 
 func TestExceededErrorSays(t *testing.T) {
-	e := &ExceededError{Limit: Dollar / 2, Spent: 4e8, Reserved: 5e7, Need: 256e6}
+	e := &ExceededError{Limit: price.Dollar / 2, Spent: 4e8, Reserved: 5e7, Need: 256e6}
 	const want = "the next request may cost $0.256, which --max-cost $0.50 does not allow: $0.40 is spent, up to $0.05 in flight"
 	if e.Error() != want || !strings.Contains(e.Hint(), "--max-tokens") {
 		t.Errorf("%v; %s", e, e.Hint())
@@ -232,7 +233,7 @@ func TestLargeRequestIsNotStarved(t *testing.T) {
 func TestUnlimited(t *testing.T) {
 	b := NewBudget(Unlimited)
 	b.Settle(0, Unlimited-1)
-	b.Settle(0, 3*Dollar)
+	b.Settle(0, 3*price.Dollar)
 	if b.Spent() != Unlimited {
 		t.Errorf("%v spent", b.Spent())
 	}

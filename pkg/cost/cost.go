@@ -1,10 +1,6 @@
 // Package cost says what requests cost, before they are sent and after, and
 // stops a run before it costs more than its user allows.
 //
-// A [Table] holds the prices of models; [Builtin] is the one that comes with
-// the program, and [Table.Override] puts a user's file over it. A model that is
-// not in it has no price, which is never taken as a price of nothing.
-//
 // A [Counter] reads the encoded body of a request and counts what it will take.
 // The text of chat messages is counted by OpenAI's published rule; what there
 // is no rule for is estimated, and said to be ([Input]).
@@ -18,5 +14,5 @@
 //
 // An [Estimate] sums up a run that is not made.
 //
-// Amounts are integers, so that sums are exact: see [Nano].
+// The prices are package price's.
 package cost

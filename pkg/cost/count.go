@@ -4,6 +4,8 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"gptpipe/pkg/price"
+	"gptpipe/pkg/scan"
 	"gptpipe/pkg/token"
 )
 
@@ -69,7 +71,7 @@ func baseName(model string) string {
 	if base, ok := strings.CutPrefix(model, "ft:"); ok {
 		model, _, _ = strings.Cut(base, ":")
 	}
-	return snapshot.ReplaceAllString(model, "")
+	return price.Undated(model)
 }
 
 func hasAnyPrefix(s string, prefixes ...string) bool {
@@ -88,7 +90,7 @@ func (c *Counter) Text(text string) int { return c.encoding.Count(text) }
 // error is that of a body that is none of these.
 func (c *Counter) Count(body []byte) (Input, error) {
 	t := tally{Counter: c, Input: Input{Answers: 1}}
-	if err := fields(body, t.field); err != nil {
+	if err := scan.Fields(body, t.field); err != nil {
 		return Input{}, err
 	}
 	if t.chat {
@@ -114,7 +116,7 @@ func (m *memo) count(c *Counter, value []byte) (int, error) {
 			return last.tokens, nil
 		}
 	}
-	text, err := textOf(value)
+	text, err := scan.Text(value)
 	if err != nil {
 		return 0, err
 	}

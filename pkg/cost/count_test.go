@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"gptpipe/pkg/llm"
+	"gptpipe/pkg/price"
 	"gptpipe/pkg/wire"
 )
 
@@ -272,7 +273,7 @@ func FuzzCount(f *testing.F) {
 				t.Fatalf("%s: %+v", raw, in)
 			}
 		}
-		ParseUsage(raw)
+		price.ParseUsage(raw)
 		prompt := &llm.Prompt{Messages: []llm.Message{{Role: "system", Content: system}, {Role: "user", Content: user}}}
 		body, err := wire.Encode("chat", prompt)
 		if err != nil {
@@ -322,7 +323,7 @@ func BenchmarkCount(b *testing.B) {
 func BenchmarkUsage(b *testing.B) {
 	usage := []byte(`{"prompt_tokens":1234,"completion_tokens":56,"total_tokens":1290,"prompt_tokens_details":{"cached_tokens":1024,"audio_tokens":0},"completion_tokens_details":{"reasoning_tokens":0,"audio_tokens":0,"accepted_prediction_tokens":0,"rejected_prediction_tokens":0}}`)
 	for b.Loop() {
-		if _, ok := ParseUsage(usage); !ok {
+		if _, ok := price.ParseUsage(usage); !ok {
 			b.Fatal("not read")
 		}
 	}

@@ -2,6 +2,7 @@ package cost
 
 import (
 	"fmt"
+	"gptpipe/pkg/price"
 	"maps"
 	"slices"
 	"strings"
@@ -10,7 +11,7 @@ import (
 
 // An Estimate sums up requests that are not sent. It is safe for concurrent use.
 type Estimate struct {
-	price  *Price
+	price  *price.Price
 	date   string
 	answer int
 
@@ -28,19 +29,19 @@ type Estimate struct {
 // A sumOf is tokens of answers, and the cost with these.
 type sumOf struct {
 	output int
-	cost   Nano
+	cost   price.Nano
 }
 
 // NewEstimate returns one of requests at price, or with nil at an unknown one.
 // date is that of the prices. answer is how many tokens an answer is expected to
 // have, or 0, which leaves answers out of the least that is reckoned with.
-func NewEstimate(price *Price, date string, answer int) *Estimate {
+func NewEstimate(price *price.Price, date string, answer int) *Estimate {
 	return &Estimate{price: price, date: date, answer: answer, unasked: map[string]int{}}
 }
 
 // Add adds a request.
 func (e *Estimate) Add(in Input) {
-	var p Price
+	var p price.Price
 	if e.price != nil {
 		p = *e.price
 	}
@@ -69,13 +70,13 @@ func (e *Estimate) Add(in Input) {
 	if longest == 0 && !embeds {
 		e.unbounded++
 	}
-	e.least.add(expected, p.Of(Usage{Input: in.Tokens, Output: expected}))
+	e.least.add(expected, p.Of(price.Usage{Input: in.Tokens, Output: expected}))
 	e.most.add(longest, p.Most(in.most(), longest))
 }
 
-func (s *sumOf) add(output int, cost Nano) {
+func (s *sumOf) add(output int, cost price.Nano) {
 	s.output += output
-	s.cost = add(s.cost, cost)
+	s.cost = s.cost.Plus(cost)
 }
 
 // Unasked adds a record that makes no request, and why, in a word.

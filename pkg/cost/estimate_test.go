@@ -2,16 +2,17 @@ package cost
 
 import (
 	"fmt"
+	"gptpipe/pkg/price"
 	"sync"
 	"testing"
 )
 
 func TestEstimate(t *testing.T) {
-	mini, _ := Builtin().Lookup("gpt-5-mini")
-	embedding, _ := Builtin().Lookup("text-embedding-3-small")
+	mini, _ := price.Builtin().Lookup("gpt-5-mini")
+	embedding, _ := price.Builtin().Lookup("text-embedding-3-small")
 	for _, test := range []struct {
 		name   string
-		price  *Price
+		price  *price.Price
 		answer int
 		inputs []Input
 		want   string
@@ -78,7 +79,7 @@ prices of: 2026-01-02
 // A million records are summed without an error of rounding, from several
 // goroutines.
 func TestEstimateIsExact(t *testing.T) {
-	p := Price{Rates: Rates{Input: 50e6, CachedInput: 5e6, CacheWrite: 50e6, Output: 400e6}, MaxOutput: 100}
+	p := price.Price{Rates: price.Rates{Input: 50e6, CachedInput: 5e6, CacheWrite: 50e6, Output: 400e6}, MaxOutput: 100}
 	e := NewEstimate(&p, "", 10)
 	var all sync.WaitGroup
 	for range 4 {
@@ -90,16 +91,16 @@ func TestEstimateIsExact(t *testing.T) {
 	}
 	all.Wait()
 	tokens := 4 * (83333*(1+2) + 0) // 250000 = 3·83333 + 1
-	if want := Nano(tokens*50 + 1e6*10*400); e.least.cost != want {
+	if want := price.Nano(tokens*50 + 1e6*10*400); e.least.cost != want {
 		t.Errorf("at least %d, want %d", e.least.cost, want)
 	}
-	if want := Nano(tokens*50 + 1e6*100*400); e.most.cost != want {
+	if want := price.Nano(tokens*50 + 1e6*100*400); e.most.cost != want {
 		t.Errorf("at most %d, want %d", e.most.cost, want)
 	}
 }
 
 func ExampleEstimate() {
-	price, _ := Builtin().Lookup("gpt-5-nano")
+	price, _ := price.Builtin().Lookup("gpt-5-nano")
 	counter := NewCounter("gpt-5-nano")
 	e := NewEstimate(&price, "", 0)
 	for _, text := range []string{"one", "two", "three"} {

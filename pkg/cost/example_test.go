@@ -7,18 +7,19 @@ import (
 
 	"gptpipe/pkg/cost"
 	"gptpipe/pkg/llm"
+	"gptpipe/pkg/price"
 )
 
 // A run that may cost a tenth of a cent. The answers are shorter than they may
 // be, so that there is room for more of them than by the worst case.
 func ExampleLimit() {
 	const model = "gpt-5-nano"
-	price, known := cost.Builtin().Lookup(model)
+	rates, known := price.Builtin().Lookup(model)
 	if !known {
 		fmt.Println("the price of", model, "is not known")
 		return
 	}
-	max, err := cost.ParseUSD("0.001")
+	max, err := price.ParseUSD("0.001")
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -27,7 +28,7 @@ func ExampleLimit() {
 	var server llm.Completer = llm.Func(func(context.Context, *llm.Request) (*llm.Response, error) {
 		return &llm.Response{Text: "yes", Usage: []byte(`{"prompt_tokens":10,"completion_tokens":700}`)}, nil
 	})
-	server = cost.Limit(server, budget, price, cost.NewCounter(model))
+	server = cost.Limit(server, budget, rates, cost.NewCounter(model))
 
 	request := &llm.Request{Model: model, Body: []byte(`{"messages":[{"role":"user","content":"Is it?"}],"max_completion_tokens":1000}`)}
 	for {

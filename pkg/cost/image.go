@@ -2,6 +2,7 @@ package cost
 
 import (
 	"encoding/base64"
+	"gptpipe/pkg/scan"
 	"image"
 	_ "image/gif"
 	_ "image/jpeg"
@@ -50,9 +51,9 @@ const (
 // with the URL and the detail, that of responses is the URL with the detail
 // beside it.
 func (t *tally) image(source, detail []byte) error {
-	if at(source, 0) == '{' {
+	if scan.First(source) == '{' {
 		object := source
-		err := fields(object, func(name, value []byte) error {
+		err := scan.Fields(object, func(name, value []byte) error {
 			switch string(name) {
 			case "url":
 				source = value
@@ -69,7 +70,7 @@ func (t *tally) image(source, detail []byte) error {
 		t.unknown("there is no rule for images of this model")
 		return nil
 	}
-	url, err := textOf(source)
+	url, err := scan.Text(source)
 	if err != nil {
 		return err
 	}

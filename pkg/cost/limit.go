@@ -7,6 +7,7 @@ import (
 	"net"
 
 	"gptpipe/pkg/llm"
+	"gptpipe/pkg/price"
 )
 
 // Limit lets next make no attempt that could cost more than is left of b. It
@@ -23,14 +24,14 @@ import (
 //
 // With a budget that is [Unlimited] nothing waits or fails, and what is spent is
 // the cost of the answers that came.
-func Limit(next llm.Completer, b *Budget, p Price, c *Counter) llm.Completer {
+func Limit(next llm.Completer, b *Budget, p price.Price, c *Counter) llm.Completer {
 	return &limiter{next, b, p, c}
 }
 
 type limiter struct {
 	next    llm.Completer
 	budget  *Budget
-	price   Price
+	price   price.Price
 	counter *Counter
 }
 
@@ -71,7 +72,7 @@ func invalid(message string) error {
 
 // Worst returns the most that a request can cost, or why there is no such
 // amount.
-func Worst(p Price, in Input) (most Nano, unknown string) {
+func Worst(p price.Price, in Input) (most price.Nano, unknown string) {
 	if in.Unknown != "" {
 		return 0, in.Unknown
 	}
@@ -87,8 +88,8 @@ func Worst(p Price, in Input) (most Nano, unknown string) {
 
 // usage is what an answer took: by its usage, and by its text where that does
 // not say.
-func (l *limiter) usage(req *llm.Request, resp *llm.Response) Usage {
-	u, ok := ParseUsage(resp.Usage)
+func (l *limiter) usage(req *llm.Request, resp *llm.Response) price.Usage {
+	u, ok := price.ParseUsage(resp.Usage)
 	if !ok || u.Input == 0 {
 		if in, err := l.counter.Count(req.Body); err == nil {
 			u.Input = in.Tokens

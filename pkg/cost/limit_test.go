@@ -15,13 +15,14 @@ import (
 	"time"
 
 	"gptpipe/pkg/llm"
+	"gptpipe/pkg/price"
 	"gptpipe/pkg/retry"
 	"gptpipe/pkg/wire"
 	"gptpipe/test/standin"
 )
 
 // A price of one nano-dollar a token of input and ten of output.
-var tenfold = Price{Rates: Rates{Input: 1e6, CachedInput: 5e5, CacheWrite: 1e6, Output: 1e7}, MaxOutput: 1000}
+var tenfold = price.Price{Rates: price.Rates{Input: 1e6, CachedInput: 5e5, CacheWrite: 1e6, Output: 1e7}, MaxOutput: 1000}
 
 // request is one of 4 + 3 + 1 tokens.
 func request(more string) *llm.Request {
@@ -37,7 +38,7 @@ func TestWhatAnAttemptCosts(t *testing.T) {
 	for name, test := range map[string]struct {
 		resp *llm.Response
 		err  error
-		want Nano
+		want price.Nano
 	}{
 		"its usage":                  {resp: &llm.Response{Usage: usage}, want: 40 + 30 + 50},
 		"an answer of no use":        {resp: &llm.Response{Usage: usage, FinishReason: "length"}, err: &llm.Error{Type: llm.Length}, want: 120},
@@ -61,7 +62,7 @@ func TestWhatAnAttemptCosts(t *testing.T) {
 		"not begun":                  {err: errStopped},
 	} {
 		next := llm.Func(func(context.Context, *llm.Request) (*llm.Response, error) { return test.resp, test.err })
-		b := NewBudget(Dollar)
+		b := NewBudget(price.Dollar)
 		resp, err := Limit(next, b, tenfold, NewCounter("gpt-4o")).Complete(t.Context(), request(`,"max_tokens":20`))
 		if resp != test.resp || err != test.err {
 			t.Errorf("%s: it became %v, %v", name, resp, err)
@@ -84,16 +85,16 @@ func TestWhatAnAttemptCosts(t *testing.T) {
 func TestWorst(t *testing.T) {
 	for _, test := range []struct {
 		name  string
-		price Price
+		price price.Price
 		in    Input
-		want  Nano // -1: none
+		want  price.Nano // -1: none
 	}{
 		{"by the request", tenfold, Input{Tokens: 7, MaxOutput: 3, Answers: 1}, 37},
 		{"by the model", tenfold, Input{Tokens: 7, Answers: 1}, 10007},
 		{"several answers", tenfold, Input{Tokens: 7, MaxOutput: 3, Answers: 4}, 127},
 		{"an estimate counts twice", tenfold, Input{Tokens: 7, Estimated: 5, MaxOutput: 3, Answers: 1}, 42},
-		{"embeddings", Price{Rates: Rates{Input: 1e6}}, Input{Tokens: 7, Answers: 1}, 7},
-		{"any length", Price{Rates: Rates{Output: 1e6}}, Input{Tokens: 7, Answers: 1}, -1},
+		{"embeddings", price.Price{Rates: price.Rates{Input: 1e6}}, Input{Tokens: 7, Answers: 1}, 7},
+		{"any length", price.Price{Rates: price.Rates{Output: 1e6}}, Input{Tokens: 7, Answers: 1}, -1},
 		{"what is not known", tenfold, Input{Tokens: 7, MaxOutput: 3, Answers: 1, Unknown: "because"}, -1},
 	} {
 		most, unknown := Worst(test.price, test.in)
@@ -113,7 +114,7 @@ func TestNoBound(t *testing.T) {
 			t.Errorf("%s was sent", body)
 			return nil, nil
 		})
-		b := NewBudget(Dollar)
+		b := NewBudget(price.Dollar)
 		_, err := Limit(next, b, tenfold, NewCounter("gpt-4o")).Complete(t.Context(), &llm.Request{Body: []byte(body)})
 		var e *llm.Error
 		if !errors.As(err, &e) || e.Type != llm.InvalidRequest || e.Retry || !strings.Contains(e.Message, part) {
@@ -186,7 +187,7 @@ func TestEveryAttemptIsPaid(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b, counter := NewBudget(Dollar), NewCounter("gpt-4o")
+		b, counter := NewBudget(price.Dollar), NewCounter("gpt-4o")
 		c := Limit(wire.NewClient(wire.Options{Endpoint: endpoint, API: api, Timeout: 10 * time.Second, Jobs: 1, Lifetime: t.Context()}), b, tenfold, counter)
 		c = retry.New(c, retry.Options{Retries: 5, MaxWait: time.Minute, Jobs: 1})
 		resp, err := c.Complete(t.Context(), &llm.Request{Model: "gpt-4o", Body: body})
@@ -195,7 +196,7 @@ func TestEveryAttemptIsPaid(t *testing.T) {
 		}
 		in, _ := counter.Count(body)
 		most, _ := Worst(tenfold, in)
-		u, ok := ParseUsage(resp.Usage)
+		u, ok := price.ParseUsage(resp.Usage)
 		want := tenfold.Of(u)
 		if api == "chat" { // the first was turned away, two more may have been billed
 			want += 2 * most
@@ -217,8 +218,8 @@ func TestNoAnswerFromARealServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	counter := NewCounter("gpt-4o")
-	ask := func() (Nano, error) {
-		b := NewBudget(Dollar)
+	ask := func() (price.Nano, error) {
+		b := NewBudget(price.Dollar)
 		next := wire.NewClient(wire.Options{Endpoint: endpoint, API: "chat", Timeout: 200 * time.Millisecond, Jobs: 1, Lifetime: t.Context()})
 		_, err := Limit(next, b, tenfold, counter).Complete(t.Context(), request(`,"max_tokens":20`))
 		return b.Spent(), err
@@ -237,7 +238,7 @@ func BenchmarkLimit(b *testing.B) {
 	next := llm.Func(func(context.Context, *llm.Request) (*llm.Response, error) {
 		return &llm.Response{Usage: []byte(`{"prompt_tokens":8,"completion_tokens":3}`)}, nil
 	})
-	c := Limit(next, NewBudget(1e6*Dollar), tenfold, NewCounter("gpt-4o"))
+	c := Limit(next, NewBudget(1e6*price.Dollar), tenfold, NewCounter("gpt-4o"))
 	req := request(`,"max_tokens":100`)
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {

@@ -43,14 +43,14 @@ func readPages(t *testing.T) []Page {
 	return pages
 }
 
-// A session is what a display of the EXAMPLES shows, line by line, with what
+// displays are what the displays of EXAMPLES show, line by line, with what
 // mdoc needs in its source taken away.
 func (p Page) displays() []string {
 	var all []string
 	text := p.sections["EXAMPLES"]
 	for _, part := range strings.Split(text, "\n.Bd -literal")[1:] {
 		_, part, _ = strings.Cut(part, "\n")
-		display, _, _ := strings.Cut(part, ".Ed\n")
+		display, _, _ := strings.Cut(part, ".Ed")
 		display = strings.ReplaceAll("\n"+display, "\n\\&", "\n")[1:]
 		all = append(all, strings.NewReplacer(`\e`, `\`, `\(ti`, "~", `\(ha`, "^").Replace(display))
 	}

@@ -1,4 +1,7 @@
-package cost
+// Package scan reads JSON in place and only as deep as needed: a million bodies
+// are to be counted while others are sent. What is valid JSON is read as such;
+// what is not may be noticed, or taken for something else.
+package scan
 
 import (
 	"bytes"
@@ -10,27 +13,24 @@ import (
 	"gptpipe/pkg/record"
 )
 
-// Bodies are read in place and only as deep as needed: a million of them are
-// to be counted while others are sent. What is valid JSON is read as such; what
-// is not may be noticed, or counted as something else.
+// ErrForm says that something is not the JSON that it should be.
+var ErrForm = errors.New("the body is not the JSON that it should be")
 
-var errForm = errors.New("the body is not the JSON that it should be")
-
-// fields calls visit for each field of a JSON object, with the name as it is
+// Fields calls visit for each field of a JSON object, with the name as it is
 // between its quotes, or decoded if it has escapes.
-func fields(object []byte, visit func(name, value []byte) error) error {
+func Fields(object []byte, visit func(name, value []byte) error) error {
 	return each(object, '{', '}', visit)
 }
 
-// elements calls visit for each element of a JSON array.
-func elements(array []byte, visit func(value []byte) error) error {
+// Elements calls visit for each element of a JSON array.
+func Elements(array []byte, visit func(value []byte) error) error {
 	return each(array, '[', ']', func(_, value []byte) error { return visit(value) })
 }
 
 func each(data []byte, open, end byte, visit func(name, value []byte) error) error {
 	i := space(data, 0)
 	if at(data, i) != open {
-		return errForm
+		return ErrForm
 	}
 	if i = space(data, i+1); at(data, i) == end {
 		return nil
@@ -39,27 +39,27 @@ func each(data []byte, open, end byte, visit func(name, value []byte) error) err
 		var name []byte
 		if open == '{' {
 			if at(data, i) != '"' {
-				return errForm
+				return ErrForm
 			}
 			stop := stringEnd(data, i)
 			if stop < 0 {
-				return errForm
+				return ErrForm
 			}
 			if name = data[i+1 : stop-1]; bytes.IndexByte(name, '\\') >= 0 {
-				text, err := textOf(data[i:stop])
+				text, err := Text(data[i:stop])
 				if err != nil {
 					return err
 				}
 				name = []byte(text)
 			}
 			if i = space(data, stop); at(data, i) != ':' {
-				return errForm
+				return ErrForm
 			}
 			i = space(data, i+1)
 		}
 		stop := valueEnd(data, i)
 		if stop < 0 {
-			return errForm
+			return ErrForm
 		}
 		if err := visit(name, data[i:stop]); err != nil {
 			return err
@@ -71,7 +71,7 @@ func each(data []byte, open, end byte, visit func(name, value []byte) error) err
 		case end:
 			return nil
 		default:
-			return errForm
+			return ErrForm
 		}
 	}
 }
@@ -148,22 +148,23 @@ func stringEnd(data []byte, i int) int {
 	}
 }
 
-// textOf is a string decoded, or any other value as it is.
-func textOf(value []byte) (string, error) {
+// Text is a string decoded, or any other value as it is.
+func Text(value []byte) (string, error) {
 	// package record expects valid escapes; these alone have a length.
 	if bytes.Contains(value, []byte(`\u`)) && !json.Valid(value) {
-		return "", errForm
+		return "", ErrForm
 	}
 	return record.Text(value), nil
 }
 
-// mostTokens is more than the context of any model, in tokens.
-const mostTokens = 4 << 20
+// First is the byte that a value begins with, which tells its kind, or 0.
+func First(value []byte) byte { return at(value, 0) }
 
-// tokensIn reads a number of tokens. It is not ok if it is none, or cannot be.
-func tokensIn(value []byte) (n int, ok bool) {
+// Count reads a number from 0 to most. It is not ok if it is none.
+func Count(value []byte, most int) (n int, ok bool) {
 	n, err := strconv.Atoi(string(value))
-	return n, err == nil && 0 <= n && n <= mostTokens
+	return n, err == nil && 0 <= n && n <= most
 }
 
-func isNull(value []byte) bool { return string(value) == "null" }
+// IsNull reports whether a value is null.
+func IsNull(value []byte) bool { return string(value) == "null" }

@@ -1,8 +1,9 @@
-package cost
+package price
 
 import (
 	"bytes"
 	"errors"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -30,7 +31,7 @@ func TestParseUSD(t *testing.T) {
 func TestAmountsAsText(t *testing.T) {
 	for n, want := range map[Nano]string{
 		0: "$0.00", 1: "$0.000001", 625e3: "$0.000625", 625001: "$0.000626", 1e8: "$0.10", 125e6: "$0.125",
-		999999999: "$1.00", Dollar: "$1.00", 12345e6: "$12.35", 12340e6: "$12.34", -Dollar: "-$1.00", Unlimited: "$9223372036.86",
+		999999999: "$1.00", Dollar: "$1.00", 12345e6: "$12.35", 12340e6: "$12.34", -Dollar: "-$1.00", math.MaxInt64: "$9223372036.86",
 	} {
 		if got := n.String(); got != want {
 			t.Errorf("%d: %s, want %s", n, got, want)

@@ -1,4 +1,4 @@
-package cost
+package price
 
 import (
 	"errors"
@@ -68,8 +68,8 @@ func (n Nano) String() string {
 	return "$" + whole + "." + fraction
 }
 
-// add is the sum of two amounts that are not negative, or the largest there is.
-func add(a, b Nano) Nano {
+// Plus is the sum of two amounts that are not negative, or the largest there is.
+func (a Nano) Plus(b Nano) Nano {
 	if a > math.MaxInt64-b {
 		return math.MaxInt64
 	}

@@ -1,4 +1,9 @@
-package cost
+package price
+
+import "gptpipe/pkg/scan"
+
+// MostTokens is more than the context of any model.
+const MostTokens = 4 << 20
 
 // A Usage is what a request took, in tokens.
 type Usage struct {
@@ -14,22 +19,22 @@ type Usage struct {
 func ParseUsage(usage []byte) (u Usage, ok bool) {
 	ok = true
 	read := func(value []byte, to *int) {
-		n, good := tokensIn(value)
-		if ok = ok && (good || isNull(value)); good {
+		n, good := scan.Count(value, MostTokens)
+		if ok = ok && (good || scan.IsNull(value)); good {
 			*to = max(*to, n)
 		}
 	}
-	err := fields(usage, func(name, value []byte) error {
+	err := scan.Fields(usage, func(name, value []byte) error {
 		switch string(name) {
 		case "prompt_tokens", "input_tokens":
 			read(value, &u.Input)
 		case "completion_tokens", "output_tokens":
 			read(value, &u.Output)
 		case "prompt_tokens_details", "input_tokens_details":
-			if isNull(value) {
+			if scan.IsNull(value) {
 				return nil
 			}
-			return fields(value, func(name, value []byte) error {
+			return scan.Fields(value, func(name, value []byte) error {
 				switch string(name) {
 				case "cached_tokens":
 					read(value, &u.Cached)

@@ -1,4 +1,4 @@
-package cost
+package price
 
 import (
 	"bytes"
@@ -125,14 +125,14 @@ func parsePrice(raw json.RawMessage) (Price, error) {
 		return Price{}, err
 	}
 	if f.MaxOutput != nil {
-		if p.MaxOutput = *f.MaxOutput; p.MaxOutput < 1 || p.MaxOutput > mostTokens {
+		if p.MaxOutput = *f.MaxOutput; p.MaxOutput < 1 || p.MaxOutput > MostTokens {
 			return Price{}, errors.New("max_output must be a number of tokens")
 		}
 	}
 	if f.Long == nil {
 		return p, nil
 	}
-	if p.LongAbove = f.Long.Above; p.LongAbove < 1 || p.LongAbove > mostTokens {
+	if p.LongAbove = f.Long.Above; p.LongAbove < 1 || p.LongAbove > MostTokens {
 		return Price{}, errors.New("long: above must be a number of tokens")
 	}
 	if p.Long, err = f.Long.rates(); err != nil {
@@ -191,7 +191,10 @@ func strict(data []byte, v any) error {
 	return nil
 }
 
-var snapshot = regexp.MustCompile(`-\d{4}-\d{2}-\d{2}$`)
+var dated = regexp.MustCompile(`-\d{4}-\d{2}-\d{2}$`)
+
+// Undated is a model's name without the date of a snapshot.
+func Undated(model string) string { return dated.ReplaceAllString(model, "") }
 
 // Lookup returns the price of a model, if it is known. A dated snapshot
 // (gpt-5-mini-2025-08-07) costs what its base name does unless it has an entry
@@ -205,6 +208,6 @@ func (t *Table) Lookup(model string) (Price, bool) {
 	if p, ok := t.models[model]; ok {
 		return p, true
 	}
-	p, ok := t.models[snapshot.ReplaceAllString(model, "")]
+	p, ok := t.models[Undated(model)]
 	return p, ok
 }

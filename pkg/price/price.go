@@ -1,4 +1,11 @@
-package cost
+// Package price says what tokens cost.
+//
+// A [Table] holds the prices of models; [Builtin] is the one that comes with
+// the program, and [Table.Override] puts a user's file over it. A model that is
+// not in it has no price, which is never taken as a price of nothing.
+//
+// Amounts are integers, so that sums are exact: see [Nano].
+package price
 
 import (
 	"math"
