@@ -27,7 +27,7 @@ PAGES    = $(wildcard man/*.[157])
 # What the tests run beside Go: the program, and the Debian package it is in.
 NEEDED = gcc:gcc mandoc:mandoc promtool:prometheus \
 	dbus-run-session:dbus-daemon gnome-keyring-daemon:gnome-keyring \
-	expect:expect gcore:gdb jq:jq parallel:parallel zsh:zsh fish:fish
+	expect:expect gcore:gdb git:git jq:jq parallel:parallel zsh:zsh fish:fish
 
 GOTESTSUM = $(GO) run gotest.tools/gotestsum@v1.13.0
 
@@ -84,10 +84,10 @@ dist:
 image:
 	@for c in $(COMMANDS); do [ -x $(BIN)/$$c ] || { echo "$(BIN)/$$c is not there: run make first" >&2; exit 1; }; done
 	rm -rf $(BIN)/image
-	mkdir -p $(BIN)/image/bin $(BIN)/image/home
-	cp $(COMMANDS:%=$(BIN)/%) $(BIN)/image/bin/
-	cp deploy/docker/Dockerfile deploy/docker/passwd $(BIN)/image/
-	cp '$(CERTIFICATES)' $(BIN)/image/ca-certificates.crt
+	install -d -m 755 $(BIN)/image/bin $(BIN)/image/home
+	install -m 755 $(COMMANDS:%=$(BIN)/%) $(BIN)/image/bin/
+	install -m 644 deploy/docker/Dockerfile deploy/docker/passwd $(BIN)/image/
+	install -m 644 '$(CERTIFICATES)' $(BIN)/image/ca-certificates.crt
 	$(DOCKER) build -t $(IMAGE) $(BIN)/image
 
 clean:

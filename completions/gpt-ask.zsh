@@ -58,8 +58,7 @@ _gpt-ask() {
 		'--timeout=:d: ' \
 		'--tpm=:n: ' \
 		'(-h --help)'{-h,--help}'' \
-		'--version' \
-		'*: :'
+		'--version'
 }
 
 _gpt-ask "$@"

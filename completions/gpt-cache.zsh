@@ -34,24 +34,21 @@ _gpt-cache() {
 				'--cache=[the cache folder]:dir:_files -/' \
 				'--linger=[how long a keeper that is started for this stays]:d: ' \
 				'(-h --help)'{-h,--help}'[print this and exit]' \
-				'--version[print the version and exit]' \
-				'*: :'
+				'--version[print the version and exit]'
 			;;
 		export)
 			_arguments -s -S -A '-*' \
 				'--cache=[the cache folder]:dir:_files -/' \
 				'--linger=[how long a keeper that is started for this stays]:d: ' \
 				'(-h --help)'{-h,--help}'[print this and exit]' \
-				'--version[print the version and exit]' \
-				'*: :'
+				'--version[print the version and exit]'
 			;;
 		get)
 			_arguments -s -S -A '-*' \
 				'--cache=[the cache folder]:dir:_files -/' \
 				'--linger=[how long a keeper that is started for this stays]:d: ' \
 				'(-h --help)'{-h,--help}'[print this and exit]' \
-				'--version[print the version and exit]' \
-				'*: :'
+				'--version[print the version and exit]'
 			;;
 		import)
 			_arguments -s -S -A '-*' \
@@ -66,8 +63,7 @@ _gpt-cache() {
 				'--cache=[the cache folder]:dir:_files -/' \
 				'--linger=[how long a keeper that is started for this stays]:d: ' \
 				'(-h --help)'{-h,--help}'[print this and exit]' \
-				'--version[print the version and exit]' \
-				'*: :'
+				'--version[print the version and exit]'
 			;;
 		purge)
 			_arguments -s -S -A '-*' \
@@ -76,8 +72,7 @@ _gpt-cache() {
 				'--cache=[the cache folder]:dir:_files -/' \
 				'--linger=[how long a keeper that is started for this stays]:d: ' \
 				'(-h --help)'{-h,--help}'[print this and exit]' \
-				'--version[print the version and exit]' \
-				'*: :'
+				'--version[print the version and exit]'
 			;;
 		serve)
 			_arguments -s -S -A '-*' \
@@ -86,8 +81,7 @@ _gpt-cache() {
 				'--metrics-listen=[answer GET /metrics there, as 127.0.0.1:9464]:addr: ' \
 				'--cache=[the cache folder]:dir:_files -/' \
 				'(-h --help)'{-h,--help}'[print this and exit]' \
-				'--version[print the version and exit]' \
-				'*: :'
+				'--version[print the version and exit]'
 			;;
 		stats)
 			_arguments -s -S -A '-*' \
@@ -95,15 +89,13 @@ _gpt-cache() {
 				'--cache=[the cache folder]:dir:_files -/' \
 				'--linger=[how long a keeper that is started for this stays]:d: ' \
 				'(-h --help)'{-h,--help}'[print this and exit]' \
-				'--version[print the version and exit]' \
-				'*: :'
+				'--version[print the version and exit]'
 			;;
 		stop)
 			_arguments -s -S -A '-*' \
 				'--cache=[the cache folder]:dir:_files -/' \
 				'(-h --help)'{-h,--help}'[print this and exit]' \
-				'--version[print the version and exit]' \
-				'*: :'
+				'--version[print the version and exit]'
 			;;
 		esac
 		;;

@@ -34,21 +34,18 @@ _gpt-key() {
 				'--profile=[which key]:name:_gpt-key_profiles' \
 				'--since=[not what is older]:d: ' \
 				'(-h --help)'{-h,--help}'[print this and exit]' \
-				'--version[print the version and exit]' \
-				'*: :'
+				'--version[print the version and exit]'
 			;;
 		delete)
 			_arguments -s -S -A '-*' \
 				'--profile=[which key]:name:_gpt-key_profiles' \
 				'(-h --help)'{-h,--help}'[print this and exit]' \
-				'--version[print the version and exit]' \
-				'*: :'
+				'--version[print the version and exit]'
 			;;
 		list)
 			_arguments -s -S -A '-*' \
 				'(-h --help)'{-h,--help}'[print this and exit]' \
-				'--version[print the version and exit]' \
-				'*: :'
+				'--version[print the version and exit]'
 			;;
 		login)
 			_arguments -s -S -A '-*' \
@@ -57,20 +54,18 @@ _gpt-key() {
 				'--file[store it in a file, mode 0600, not in the keyring]' \
 				'--flow=[a person logs in, with a browser]:device or client:(device client)' \
 				'--issuer=[OAuth 2.0 server, which is asked for its URLs]:url: ' \
-				'--scope=[what the token is for]:s: ' \
+				'*--scope=[what the token is for]:s: ' \
 				'--token-url=:url: ' \
 				'--base-url=[API root]:url: ' \
 				'--profile=[which key]:name:_gpt-key_profiles' \
 				'(-h --help)'{-h,--help}'[print this and exit]' \
-				'--version[print the version and exit]' \
-				'*: :'
+				'--version[print the version and exit]'
 			;;
 		logout)
 			_arguments -s -S -A '-*' \
 				'--profile=[which key]:name:_gpt-key_profiles' \
 				'(-h --help)'{-h,--help}'[print this and exit]' \
-				'--version[print the version and exit]' \
-				'*: :'
+				'--version[print the version and exit]'
 			;;
 		models)
 			_arguments -s -S -A '-*' \
@@ -81,8 +76,7 @@ _gpt-key() {
 				'--key-command=[run by sh]:cmd: ' \
 				'--profile=[which key]:name:_gpt-key_profiles' \
 				'(-h --help)'{-h,--help}'[print this and exit]' \
-				'--version[print the version and exit]' \
-				'*: :'
+				'--version[print the version and exit]'
 			;;
 		rotate)
 			_arguments -s -S -A '-*' \
@@ -91,8 +85,7 @@ _gpt-key() {
 				'--base-url=[API root]:url: ' \
 				'--profile=[which key]:name:_gpt-key_profiles' \
 				'(-h --help)'{-h,--help}'[print this and exit]' \
-				'--version[print the version and exit]' \
-				'*: :'
+				'--version[print the version and exit]'
 			;;
 		set)
 			_arguments -s -S -A '-*' \
@@ -100,8 +93,7 @@ _gpt-key() {
 				'--base-url=[API root]:url: ' \
 				'--profile=[which key]:name:_gpt-key_profiles' \
 				'(-h --help)'{-h,--help}'[print this and exit]' \
-				'--version[print the version and exit]' \
-				'*: :'
+				'--version[print the version and exit]'
 			;;
 		status)
 			_arguments -s -S -A '-*' \
@@ -110,8 +102,7 @@ _gpt-key() {
 				'--key-command=[run by sh]:cmd: ' \
 				'--profile=[which key]:name:_gpt-key_profiles' \
 				'(-h --help)'{-h,--help}'[print this and exit]' \
-				'--version[print the version and exit]' \
-				'*: :'
+				'--version[print the version and exit]'
 			;;
 		esac
 		;;

@@ -23,7 +23,7 @@ type batch struct {
 }
 
 const (
-	batchSize = 256 << 10
+	batchSize = 64 << 10
 	lineSize  = 128 // with no text
 )
 

@@ -44,9 +44,7 @@ func models(ctx context.Context, sys *cli.System, args []string) error {
 		// command may ask the user for something.
 		typed := slices.ContainsFunc(args, func(arg string) bool { return strings.HasPrefix(arg, "--base-url") })
 		return kept.complete(sys.Stdout, typed || s.command != "", func() ([]byte, error) {
-			ctx, cancel := context.WithTimeout(ctx, completing)
-			defer cancel()
-			return a.briefly(ctx)
+			return within(ctx, completing, a.briefly)
 		})
 	}
 	names, err := a.names(ctx)
@@ -126,6 +124,25 @@ func (a asking) briefly(ctx context.Context) ([]byte, error) {
 		return nil, err
 	}
 	return modelNames(ctx, client)
+}
+
+// within is what do answers, if it does so in time.
+func within(ctx context.Context, d time.Duration, do func(context.Context) ([]byte, error)) ([]byte, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, d, fmt.Errorf("no answer within %v", d))
+	defer cancel()
+	var answer []byte
+	var err error
+	done := make(chan struct{})
+	go func() {
+		answer, err = do(ctx)
+		close(done)
+	}()
+	select {
+	case <-done:
+		return answer, err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 }
 
 // use notes in the audit log that a key was used.

@@ -11,7 +11,7 @@ import (
 // up to readSize: many are short, and each has memory of its own.
 const (
 	firstRead = 4 << 10
-	readSize  = 256 << 10
+	readSize  = 64 << 10
 )
 
 // A source is the part of the input that is in memory, as valid UTF-8.

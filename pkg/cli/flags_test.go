@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -200,6 +201,30 @@ func TestDuration(t *testing.T) {
 		var d Duration
 		if err := d.Set(in); err == nil {
 			t.Errorf("%q was taken as %v", in, &d)
+		}
+	}
+}
+
+// --help brings the flags along, as they were registered.
+func TestHelpHasTheFlags(t *testing.T) {
+	f := newTestFlags()
+	f.Shared.Var(&Choice{Of: []string{"a", "b"}}, "api", "")
+	_, err := f.Parse([]string{"-R", "--help"})
+	var help *HelpError
+	if !errors.As(err, &help) {
+		t.Fatalf("got %v", err)
+	}
+	var got []string
+	for _, d := range help.Flags.Definitions() {
+		got = append(got, fmt.Sprintf("%+v", d))
+	}
+	for _, want := range []string{
+		"{Name:raw-input Letter:R Shared:false Bool:true Repeat:false Words:[]}",
+		"{Name:option Letter: Shared:false Bool:false Repeat:true Words:[]}",
+		"{Name:api Letter: Shared:true Bool:false Repeat:false Words:[a b]}",
+	} {
+		if !slices.Contains(got, want) {
+			t.Errorf("got %q, without %s", got, want)
 		}
 	}
 }

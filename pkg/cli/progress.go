@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -28,9 +29,16 @@ func (l *Log) ShowStatus(terminal *os.File, line func() string) (stop func()) {
 	return func() { close(done); <-gone }
 }
 
-// fit cuts a line to the width of the terminal, so that it does not wrap.
+// fit cuts a line to the width of the terminal, so that it does not wrap: at a
+// comma, for half a number would be another.
 func fit(line string, terminal *os.File) string {
-	width := cmp.Or(Width(terminal), 80)
-	runes := []rune(line)
-	return string(runes[:min(len(runes), width-1)])
+	runes, width := []rune(line), cmp.Or(Width(terminal), 80)
+	if len(runes) < width {
+		return line
+	}
+	line = string(runes[:width-1])
+	if i := strings.LastIndex(line, ", "); i > 0 {
+		return line[:i]
+	}
+	return line
 }

@@ -135,7 +135,11 @@ func newWorld(t *testing.T, name, text string) *world {
 		w.there = append(w.there, [2]string{alias, at}, [2]string{there.Host, here.Host})
 	}
 	api := func(alias string) *standin.Server {
-		s, err := standin.Start(standin.Config{Reply: reply, Models: models(alias)})
+		s, err := standin.Start(standin.Config{
+			Reply: reply, Models: models(alias),
+			// What the first run of an example cannot get answered.
+			Faults: standin.MustFaults("seen<1&body~Kraken:400"),
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -196,14 +200,16 @@ func (w *world) local(text string) string {
 // run types the commands at a shell. For gpt-key there is an unlocked keyring.
 func (w *world) run(t *testing.T, steps []step) []step {
 	t.Helper()
+	shown := filepath.Join(t.TempDir(), "shown") // and not what a session bus says
 	var script strings.Builder
+	fmt.Fprintf(&script, "exec >%s 2>&1\n", shown)
 	for _, s := range steps {
 		fmt.Fprintf(&script, "%s\nstatus=$?; printf '\\036%%s\\036' $status; (exit $status)\n", s.command)
 	}
 	shell := []string{"sh", "-c", script.String()}
 	if w.name == "gpt-key.1" {
 		shell = []string{"dbus-run-session", "--", "sh", "-c",
-			`eval "$(printf test | gnome-keyring-daemon --unlock --components=secrets 2>/dev/null)"; ` + script.String()}
+			`eval "$(printf test | gnome-keyring-daemon --unlock --components=secrets)"; ` + script.String()}
 	}
 	cmd := exec.CommandContext(t.Context(), shell[0], shell[1:]...)
 	cmd.Dir, cmd.Env = w.dir, w.env
@@ -215,8 +221,12 @@ func (w *world) run(t *testing.T, steps []step) []step {
 		defer key.Close()
 		cmd.Stdin = key
 	}
-	out, _ := cmd.CombinedOutput()
-	text := string(out)
+	_ = cmd.Run() // it shows by itself how each command ended
+	data, err := os.ReadFile(shown)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(data)
 	for _, pair := range w.there {
 		text = strings.ReplaceAll(text, pair[1], pair[0])
 	}

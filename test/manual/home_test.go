@@ -21,6 +21,7 @@ func homeFiles() map[string]string {
 		"questions":      "Who invented the compass?\n-How deep is the sea?\n",
 		"notes.jsonl":    `{"id":1,"text":"Whales are fish."}` + "\n" + `{"id":2,"text":"Ships float."}` + "\n",
 		"articles.jsonl": `{"id":"a1","title":"Ships","body":"` + strings.Repeat("Ships sail the seas. ", 200) + `"}` + "\n",
+		"sea.jsonl":      `{"text":"whale"}` + "\n" + `{"text":"Kraken"}` + "\n",
 		"mails.txt":      "The invoice is wrong!\nThank you for your help.\n",
 		"words.jsonl":    `{"text":"chien"}` + "\n" + `{"text":"chat"}` + "\n",
 		"chapters/1.txt": "The ship leaves port.\n",
@@ -30,7 +31,7 @@ func homeFiles() map[string]string {
 		"key":            "sk-example-key-of-a-man-page-1234\n",
 		"secret":         "example-secret\n",
 		"bin/ssh":        "#!/bin/sh\n# ssh HOST COMMAND: here, in another home\nshift\nHOME=$HOME/laptop exec \"$@\"\n",
-		"bin/pass":       "#!/bin/sh\necho sk-example-key-of-a-man-page-1234\n",
+		"bin/pass":       "#!/bin/sh\necho sk-example-key-of-$2-9876\n",
 		"laptop/.keep":   "",
 	}
 }
@@ -39,6 +40,9 @@ func homeFiles() map[string]string {
 func models(alias string) []string {
 	if strings.Contains(alias, ":11434") {
 		return []string{"llama3.2"}
+	}
+	if strings.Contains(alias, "gateway") {
+		return []string{"gpt-5-mini", "gpt-5"}
 	}
 	return nil
 }
@@ -54,7 +58,7 @@ var answers = []struct{ prompt, answer string }{
 	{`compass`, "Chinese scholars, about two thousand years ago."},
 	{`How deep`, "About 3,700 metres, on average."},
 	{`Lisbon`, "To the Alfama, on foot."},
-	{`rains`, "To the tile museum."},
+	{`if it rains`, "To the tile museum."},
 	{`What is a keel`, "The beam along the bottom of a ship."},
 	{`What is a sail`, "A sheet of cloth that the wind drives a ship by."},
 	{`capital of France`, `{"capital":"Paris"}`},
@@ -62,6 +66,14 @@ var answers = []struct{ prompt, answer string }{
 	{`Title for .*help`, "A thank-you"},
 	{`Classify:\s+The invoice`, `{"label":"complaint"}`},
 	{`Classify:`, `{"label":"praise"}`},
+	{`(?i)Legend or real\?\s+(kraken)`, "legend"},
+	{`Legend or real`, "real"},
+	{`(?s)^Title:.*(ship|storm|land)`, "The $1"},
+	{`(?s)^Title:.*Land`, "The coast"},
+	{`(?s)^Summarise\.\s+(The ship|A storm|Land)`, "In short: $1."},
+	{`Ships or trains`, "ships"},
+	{`Correct it`, "Whales are mammals."},
+	{`Echo:\s+(.*)`, "$1"},
 	{`List the claims.\s+(.*)`, "$1"},
 	{`Doubtful\?\s+Whales`, "yes"},
 	{`Doubtful\?`, "no"},

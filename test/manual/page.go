@@ -54,10 +54,5 @@ func (p Page) displays() []string {
 		display = strings.ReplaceAll("\n"+display, "\n\\&", "\n")[1:]
 		all = append(all, strings.NewReplacer(`\e`, `\`, `\(ti`, "~", `\(ha`, "^").Replace(display))
 	}
-	for _, line := range strings.Split(text, "\n") {
-		if line, is := strings.CutPrefix(line, ".Dl "); is {
-			all = append(all, strings.ReplaceAll(line, `\e`, `\`)+"\n")
-		}
-	}
 	return all
 }

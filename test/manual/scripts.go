@@ -90,7 +90,8 @@ func menuOf(c Command, flags Flags) menu {
 	values, about := described(c.Usage)
 	head, _, _ := strings.Cut(c.Usage, "\n\n")
 	option := func(d cli.Definition) option {
-		o := option{Definition: d, value: values[d.Name], about: about["--"+d.Name]}
+		o := option{Definition: d, value: values[d.Name], about: short(about["--"+d.Name])}
+		o.Repeat = o.Repeat || strings.Contains(about["--"+d.Name], "repeatable")
 		if words := strings.Split(o.value, "|"); len(words) > 1 && o.Words == nil && o.value == strings.ToLower(o.value) {
 			o.Words = words
 		}
@@ -98,7 +99,7 @@ func menuOf(c Command, flags Flags) menu {
 	}
 	m := menu{name: c.Name}
 	for _, call := range slices.Sorted(maps.Keys(flags)) {
-		e := entry{name: call, about: about[call]}
+		e := entry{name: call, about: short(about[call])}
 		synopsis := head
 		if call != "" {
 			_, synopsis, _ = strings.Cut(head, c.Name+" "+call)
@@ -153,9 +154,6 @@ func described(usage string) (values, about map[string]string) {
 		default:
 			of = ""
 		}
-	}
-	for name, text := range about {
-		about[name] = short(text)
 	}
 	return values, about
 }

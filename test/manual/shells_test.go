@@ -27,6 +27,7 @@ var queries = []query{
 	{"gpt-map -m llama3:", "llama3:8b"},
 	{"gpt-map --model=llama3:8", "--model=llama3:8b"},
 	{"gpt-map --profile ", "home work"},
+	{"gpt-map --profile work -m ll", "llama3:8b"},
 	{"gpt-map --base-url http://127.0.0.1:9/v1 --model g", ""},
 	{"gpt-map --profile '; touch broken' --model g", ""},
 	{"gpt-map --schema f", "file.json"},
@@ -34,12 +35,14 @@ var queries = []query{
 	{"gpt-map f", "file.json"},
 	{"gpt-map --cache d", "dir"},
 	{"gpt-ask f", ""},
+	{"gpt-ask --sch", "--schema"},
 	{"gpt-ask --chat f", "file.json"},
 	{"gpt-map -- --pro", ""},
 	{"gpt-map --rps ", ""},
 	{"gpt-key lo", "login logout"},
 	{"gpt-key set --", "--base-url --file --help --profile --version"},
 	{"gpt-key login --flow ", "client device"},
+	{"gpt-key login --scope a --sco", "--scope"},
 	{"gpt-key delete --profile w", "work"},
 	{"gpt-cache pu", "purge"},
 	{"gpt-cache purge --model g", "gpt-5-mini"},
@@ -71,7 +74,7 @@ func TestShellsComplete(t *testing.T) {
 			for file, text := range map[string]string{
 				"file.json": "", "dir/x": "",
 				"etc/gptpipe/profiles/work": "model llama3:8b\n", "etc/gptpipe/profiles/$(touch broken)": "",
-				"etc/gptpipe/keys/home": "", "etc/gptpipe/keys/work": "",
+				"etc/gptpipe/keys/home": "sk-home", "etc/gptpipe/keys/work": "sk-work",
 			} {
 				write(t, filepath.Join(dir, file), text)
 			}
@@ -95,6 +98,15 @@ func TestShellsComplete(t *testing.T) {
 				t.Fatal(err)
 			}
 			write(t, filepath.Join(dir, "zsh", ".zshrc"), string(rc))
+
+			// A machine that is busy may need more than the second that a completion has.
+			for _, profile := range []string{"default", "work"} {
+				list := exec.Command(filepath.Join(bin, "gpt-key"), "models", "--profile", profile)
+				list.Env = env
+				if out, err := list.CombinedOutput(); err != nil {
+					t.Fatalf("gpt-key models: %v\n%s", err, out)
+				}
+			}
 
 			got := complete(t, dir, env)
 			if len(got) != len(queries) {

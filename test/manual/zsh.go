@@ -57,15 +57,14 @@ _%s_models() {
 
 // zshArguments writes the call of _arguments for the flags of e.
 func (e entry) zshArguments(b *strings.Builder, command, indent string) {
-	b.WriteString(indent + "_arguments -s -S -A '-*' \\\n")
+	b.WriteString(indent + "_arguments -s -S -A '-*'")
 	for _, o := range e.options {
-		fmt.Fprintf(b, "%s\t%s \\\n", indent, o.zshSpec(command))
+		fmt.Fprintf(b, " \\\n%s\t%s", indent, o.zshSpec(command))
 	}
-	operands := "'*: :'"
-	if e.files {
-		operands = "'*:file:_files'"
+	if e.files { // nothing for other operands: a message alone would keep a flag from being inserted
+		fmt.Fprintf(b, " \\\n%s\t'*:file:_files'", indent)
 	}
-	fmt.Fprintf(b, "%s\t%s\n", indent, operands)
+	b.WriteString("\n")
 }
 
 // zshSpec is the flag as _arguments takes it.

@@ -1,0 +1,69 @@
+package deploy
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var commands = []string{"gpt-ask", "gpt-cache", "gpt-chunk", "gpt-join", "gpt-key", "gpt-map"}
+
+// What make install puts there works from there, and make uninstall removes it and nothing else.
+func TestInstall(t *testing.T) {
+	dest := t.TempDir()
+	neighbours := []string{"opt/g/bin/other", "opt/g/lib/gptpipe/own", "opt/g/share/man/man1/other.1"}
+	for _, path := range neighbours {
+		write(t, filepath.Join(dest, path), "")
+	}
+	install(t, dest, "/opt/g")
+	installed := files(t, dest)
+	want := []string{"lib/gptpipe/gpt-spool", "lib/systemd/system/gpt-map@.path", "lib/systemd/user/gpt-cache.socket",
+		"lib/sysusers.d/gptpipe.conf", "lib/tmpfiles.d/gptpipe.conf", "share/doc/gptpipe/copyright", "share/man/man5/gpt-record.5"}
+	for _, c := range commands {
+		want = append(want, "bin/"+c, "share/man/man1/"+c+".1", "share/bash-completion/completions/"+c,
+			"share/zsh/site-functions/_"+c, "share/fish/vendor_completions.d/"+c+".fish")
+	}
+	for _, path := range want {
+		if !slices.Contains(installed, "opt/g/"+path) {
+			t.Error("there is no", path)
+		}
+	}
+	for _, path := range installed {
+		info, err := os.Stat(filepath.Join(dest, path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		mode := os.FileMode(0o644)
+		if strings.HasPrefix(path, "opt/g/bin/") || path == "opt/g/lib/gptpipe/gpt-spool" {
+			mode = 0o755
+		}
+		if !slices.Contains(neighbours, path) && info.Mode() != mode {
+			t.Errorf("%s has mode %v", path, info.Mode())
+		}
+		if strings.HasPrefix(path, "opt/g/lib/systemd/") && strings.Contains(read(t, filepath.Join(dest, path)), "/usr/") {
+			t.Errorf("%s names a file below /usr", path)
+		}
+	}
+	if out := must(t, ".", nil, filepath.Join(dest, "opt/g/bin/gpt-ask"), "--version"); !strings.HasPrefix(out, "gpt-ask ") {
+		t.Error(out)
+	}
+
+	must(t, root, nil, "make", "uninstall", "BIN="+bin, "DESTDIR="+dest, "PREFIX=/opt/g")
+	if left := files(t, dest); !slices.Equal(left, neighbours) {
+		t.Errorf("left are %q", left)
+	}
+	if _, err := os.Stat(filepath.Join(dest, "opt/g/share/gptpipe")); err == nil {
+		t.Error("a folder of ours is left")
+	}
+}
+
+// Without a build it is said what to do, and nothing is installed.
+func TestInstallWithoutBuild(t *testing.T) {
+	dest := t.TempDir()
+	out, status := output(t, root, nil, "make", "install", "BIN="+t.TempDir(), "DESTDIR="+dest)
+	if status == 0 || !strings.Contains(out, "run make first") || len(files(t, dest)) > 0 {
+		t.Errorf("status %d: %s", status, out)
+	}
+}
