@@ -5,7 +5,7 @@
 # make bench    benchmarks
 # make completions  those of shells, written anew after flags have changed
 # make install  PREFIX=/usr/local DESTDIR=; make uninstall
-# make dist     what is released, in dist/: tar files, .deb, .rpm, bills of materials
+# make dist     what is released, in dist/: tar files, .deb, .rpm, bills of materials; make dist-test
 # make image    a container image, with DOCKER (docker, podman, buildah)
 # make clean
 
@@ -27,7 +27,7 @@ PAGES    = $(wildcard man/*.[157])
 # What the tests run beside Go: the program, and the Debian package it is in.
 NEEDED = gcc:gcc mandoc:mandoc promtool:prometheus \
 	dbus-run-session:dbus-daemon gnome-keyring-daemon:gnome-keyring \
-	expect:expect gcore:gdb git:git jq:jq parallel:parallel zsh:zsh fish:fish
+	expect:expect gcore:gdb git:git systemd-analyze:systemd shellcheck:shellcheck jq:jq parallel:parallel zsh:zsh fish:fish
 
 GOTESTSUM = $(GO) run gotest.tools/gotestsum@v1.13.0
 
@@ -80,6 +80,11 @@ uninstall:
 dist:
 	VCS=$(VCS) sh deploy/dist.sh dist
 
+# Builds it twice, installs it in a copy of this system, runs the image.
+dist-test:
+	@sh test/packages.sh buildah:buildah dpkg:dpkg git:git man:man-db rpm:rpm
+	$(GO) test -tags dist -count=1 -timeout 20m -run 'Dist|Image' -v ./test/deploy
+
 # A container image of what make has built; with DOCKER=podman or buildah as well.
 image:
 	@for c in $(COMMANDS); do [ -x $(BIN)/$$c ] || { echo "$(BIN)/$$c is not there: run make first" >&2; exit 1; }; done
@@ -93,4 +98,4 @@ image:
 clean:
 	rm -rf bin dist
 
-.PHONY: all build demo test packages servers check completions bench install uninstall dist image clean
+.PHONY: all build demo test packages servers check completions bench install uninstall dist dist-test image clean

@@ -134,7 +134,8 @@ func Serve(ctx context.Context, c Config) error {
 	if err != nil {
 		return fmt.Errorf("no place for a socket: %w", err)
 	}
-	defer listener.Close()
+	unlisten := sync.OnceValue(listener.Close) // the file's number may be another's soon after
+	defer unlisten()
 	grace := time.AfterFunc(graceTime, k.inherited)
 	defer grace.Stop()
 
@@ -156,7 +157,7 @@ func Serve(ctx context.Context, c Config) error {
 	listener.UnixListener.Close()
 	k.leases.stop()
 	k.budgets.stop()
-	return k.end()
+	return k.end(func() { unlisten() })
 }
 
 func listen(dir string, c Config) (*place.Listener, error) {

@@ -60,13 +60,14 @@ func (k *keeper) leaveLocked() {
 	}
 }
 
-// end answers what was asked, closes the database, and then the connections. What is not done in time is left to the
-// end of the process.
-func (k *keeper) end() error {
+// end answers what was asked, closes the database, and then the connections, when nothing more is changed in the folder:
+// who has had the keeper leave may remove it. What is not done in time is left to the end of the process.
+func (k *keeper) end(unlisten func()) error {
 	ended := make(chan error, 1)
 	go func() {
 		k.drain()
 		err := k.store.close()
+		unlisten()
 		close(k.closed)
 		k.open.Wait()
 		ended <- err

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -116,7 +117,7 @@ func TestImage(t *testing.T) {
 		t.Error(got)
 	}
 	child := strings.Fields(read(t, fmt.Sprintf("/proc/%d/task/%[1]d/children", keeper.Process.Pid)))
-	if len(child) != 1 || !strings.Contains(read(t, "/proc/"+child[0]+"/status"), "\t1\n") {
+	if len(child) != 1 || !firstProcess.MatchString(read(t, "/proc/"+child[0]+"/status")) {
 		t.Fatalf("%q is not the first process of a namespace", child)
 	}
 	must(t, ".", nil, "kill", "-TERM", child[0])
@@ -124,6 +125,9 @@ func TestImage(t *testing.T) {
 		t.Errorf("it ended with %v: %s", err, &said)
 	}
 }
+
+// firstProcess is in the status of a process that has the id 1 in its namespace: proc_pid_status(5).
+var firstProcess = regexp.MustCompile(`\nNSpid:.*\t1\n`)
 
 // freePort is an address that nobody listens at just now.
 func freePort(t *testing.T) string {
