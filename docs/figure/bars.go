@@ -27,7 +27,7 @@ var panels = []panel{
 	{"requests a second, 64 at once, client and server on two cores", []bar{
 		{label: "gpt-map: records, template, order", line: "BenchmarkThroughput", unit: "gpt-map/s", ours: true},
 		{label: "Go net/http, a bare loop", line: "BenchmarkThroughput", unit: "net/http-loop/s"},
-		{label: "wrk, which reads no answer", line: "BenchmarkThroughput", unit: "wrk/s"},
+		{label: "wrk, which looks into no answer", line: "BenchmarkThroughput", unit: "wrk/s"},
 		{label: "gpt-map, answers from the cache", line: "BenchmarkHits", unit: "hits/s", ours: true},
 	}},
 	{"MB of text counted a second, one core, o200k_base", []bar{
