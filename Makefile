@@ -1,7 +1,7 @@
 # make          build the commands into bin/
 # make demo     chunk | map | join on a real text, against a local stand-in (LIVE=1: the real API and your key)
 # make test     all tests; installs the system packages they need when run as root
-# make check    vet, formatting, manual pages
+# make check    formatting, vet, staticcheck, govulncheck, shellcheck, manual pages
 # make bench    benchmarks
 # make completions  those of shells, written anew after flags have changed
 # make install  PREFIX=/usr/local DESTDIR=; make uninstall
@@ -57,9 +57,7 @@ servers:
 	@sh test/node/install.sh aimock oidc
 
 check:
-	@unformatted=$$(gofmt -l cmd pkg test); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted"; exit 1; }
-	$(GO) vet ./...
-	@if command -v mandoc >/dev/null; then mandoc -T lint -W warning $(PAGES); else echo 'check: no mandoc here, the manual pages are not checked'; fi
+	@GO='$(GO)' PAGES='$(PAGES)' sh test/check.sh
 
 # The completions of shells, from the flags of the commands.
 completions:

@@ -364,7 +364,7 @@ var errStopped = errors.New("stopped on purpose")
 func TestFollowerLeavesAtASoftStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		let := make(chan struct{})
-		b := newBench(t, func(context.Context, *llm.Request) (*llm.Response, error) { <-let; return yes(nil, nil) }, nil)
+		b := newBench(t, func(context.Context, *llm.Request) (*llm.Response, error) { <-let; return yes(t.Context(), nil) }, nil)
 		var all sync.WaitGroup
 		all.Go(func() {
 			if resp, err := b.Complete(t.Context(), request()); err != nil || resp.Text != "yes" {
@@ -506,7 +506,7 @@ func TestPutSurvivesASoftStop(t *testing.T) {
 	ctx, stop := context.WithCancelCause(t.Context())
 	b := newBench(t, func(context.Context, *llm.Request) (*llm.Response, error) {
 		stop(errStopped)
-		return yes(nil, nil)
+		return yes(t.Context(), nil)
 	}, nil)
 	if resp, err := b.Complete(ctx, request()); err != nil || resp.Text != "yes" {
 		t.Errorf("%+v, error %v", resp, err)

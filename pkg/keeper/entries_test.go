@@ -61,7 +61,7 @@ func TestListAndImport(t *testing.T) {
 	}
 	all := func(c *hub.Client) (list []hub.Entry) {
 		for e, err := range c.Entries(ctx, hub.Key{}, false) {
-			if err != nil || e.Value != nil && len(e.Value) > 0 {
+			if err != nil || len(e.Value) > 0 {
 				t.Fatal(e, err)
 			}
 			list = append(list, e)

@@ -2,7 +2,6 @@ package limit
 
 import (
 	"context"
-	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -122,7 +121,7 @@ func TestAdaptToServers(t *testing.T) {
 				keepBusy(t, c, test.jobs, runs, 1)
 				can := s.limit * float64(s.last.Sub(begin)) / float64(s.period)
 				share, turned := float64(s.good)/can, float64(s.turned)/float64(s.good+s.turned)
-				t.Log(fmt.Sprintf("%d good, %.1f %% of the limit, %.2f %% turned away", s.good, 100*share, 100*turned))
+				t.Logf("%d good, %.1f %% of the limit, %.2f %% turned away", s.good, 100*share, 100*turned)
 				most := 0.02
 				if s.limit == 20 && test.jobs == 64 {
 					most = 0.03 // of so low a limit, what is under way when it is met is much
