@@ -31,12 +31,12 @@ var panels = []panel{
 		{label: "gpt-map, answers from the cache", line: "BenchmarkHits", unit: "hits/s", ours: true},
 	}},
 	{"MB of text counted a second, one core, o200k_base", []bar{
-		{label: "gptpipe, English", line: "BenchmarkCount/o200k_base/english", unit: "MB/s", ours: true},
-		{label: "npm tiktoken, English", line: "BenchmarkReference/o200k_base/english", unit: "MB/s"},
-		{label: "gptpipe, Chinese", line: "BenchmarkCount/o200k_base/chinese", unit: "MB/s", ours: true},
-		{label: "npm tiktoken, Chinese", line: "BenchmarkReference/o200k_base/chinese", unit: "MB/s"},
-		{label: "gptpipe, code", line: "BenchmarkCount/o200k_base/code", unit: "MB/s", ours: true},
-		{label: "npm tiktoken, code", line: "BenchmarkReference/o200k_base/code", unit: "MB/s"},
+		{label: "gptpipe, English", line: "BenchmarkCount/o200k_base/english", unit: "MB/cpu-s", ours: true},
+		{label: "npm tiktoken, English", line: "BenchmarkReference/o200k_base/english", unit: "MB/cpu-s"},
+		{label: "gptpipe, Chinese", line: "BenchmarkCount/o200k_base/chinese", unit: "MB/cpu-s", ours: true},
+		{label: "npm tiktoken, Chinese", line: "BenchmarkReference/o200k_base/chinese", unit: "MB/cpu-s"},
+		{label: "gptpipe, code", line: "BenchmarkCount/o200k_base/code", unit: "MB/cpu-s", ours: true},
+		{label: "npm tiktoken, code", line: "BenchmarkReference/o200k_base/code", unit: "MB/cpu-s"},
 	}},
 }
 
