@@ -56,7 +56,7 @@ _gpt_key() {
 	'set')
 		from=(--base-url --file --help --profile --version) ;;
 	'status')
-		from=(--base-url --help --key-command --max-age --profile --version) ;;
+		from=(--allow-http --base-url --help --key-command --max-age --profile --version) ;;
 	'') from=(audit delete list login logout models rotate set status --help --version) ;;
 	esac
 	# What readline does not replace is left out.

@@ -63,6 +63,7 @@ complete -c gpt-key -n '__fish_seen_subcommand_from set' -s h -l help -d 'print 
 complete -c gpt-key -n '__fish_seen_subcommand_from set' -l version -d 'print the version and exit'
 complete -c gpt-key -n __fish_use_subcommand -a status -d 'shows which source of a key wins, and why the others do not'
 complete -c gpt-key -n '__fish_seen_subcommand_from status' -l max-age -x -d 'tell of a key that is older'
+complete -c gpt-key -n '__fish_seen_subcommand_from status' -l allow-http -d 'send the key over plain http, for all to see'
 complete -c gpt-key -n '__fish_seen_subcommand_from status' -l base-url -x -d 'API root'
 complete -c gpt-key -n '__fish_seen_subcommand_from status' -l key-command -x -d 'run by sh'
 complete -c gpt-key -n '__fish_seen_subcommand_from status' -l profile -x -a '(__gpt_key_profiles)' -d 'which key'

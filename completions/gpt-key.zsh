@@ -98,6 +98,7 @@ _gpt-key() {
 		status)
 			_arguments -s -S -A '-*' \
 				'--max-age=[tell of a key that is older]:d: ' \
+				'--allow-http[send the key over plain http, for all to see]' \
 				'--base-url=[API root]:url: ' \
 				'--key-command=[run by sh]:cmd: ' \
 				'--profile=[which key]:name:_gpt-key_profiles' \

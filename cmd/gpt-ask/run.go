@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"unicode/utf8"
 
@@ -95,6 +94,7 @@ func run(ctx context.Context, sys *cli.System) error {
 	if o.stream || !o.jsonl && !c.WantsJSON() && cli.IsTerminal(sys.Stdout.File) {
 		req.OnDelta = out.delta
 	}
+	drain.Watch(sys.Stdout)
 	resp, err := c.Complete(drain.Soft, req)
 	if err != nil {
 		switch {
@@ -103,7 +103,7 @@ func run(ctx context.Context, sys *cli.System) error {
 		case resp != nil && resp.Text != "" && !o.jsonl && !c.WantsJSON():
 			out.whole(resp.Text) // it was cut, and has been paid for
 		}
-		return errors.Join(client.Failure(err), out.err)
+		return drain.Reason(client.Failure(err), out.err)
 	}
 	if o.jsonl {
 		out.print(asRecord(question, resp.Text, c.WantsJSON()))
@@ -112,11 +112,7 @@ func run(ctx context.Context, sys *cli.System) error {
 	}
 	kept := chat.append(question, resp.Text)
 	// A signal that came meanwhile let the answer arrive, and still counts.
-	var stop *cli.Interrupt
-	if errors.As(context.Cause(drain.Soft), &stop) {
-		return stop
-	}
-	return errors.Join(kept, out.err)
+	return drain.Reason(kept, out.err)
 }
 
 // join puts what came from stdin after the words, with a blank line between.

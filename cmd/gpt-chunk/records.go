@@ -46,8 +46,9 @@ func (c *chunker) records(name string, in io.Reader) error {
 func (c *chunker) record(rec record.Record) error {
 	in := rec.Current(c.o.in)
 	text, ok := rec.Text(in)
+	_, failed := rec.Failed()
 	switch {
-	case rec.Failed() && (!ok || c.o.in == "" && in == "text"):
+	case failed && (!ok || c.o.in == "" && in == "text"):
 		c.add(line{base: &rec}, len(rec.Bytes()))
 		return nil
 	case !ok:

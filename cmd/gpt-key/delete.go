@@ -10,12 +10,17 @@ import (
 	"gptpipe/pkg/credential"
 )
 
-// remove deletes the profile's key from wherever it is stored.
+// remove deletes the profile's key, or login, from wherever it is stored.
 func remove(ctx context.Context, sys *cli.System, args []string) error {
 	s := newSettings(sys)
 	if err := s.parse(sys, args); err != nil {
 		return err
 	}
+	unlock, err := s.lock(ctx, sys)
+	if err != nil {
+		return fmt.Errorf("nothing is deleted: %w", err)
+	}
+	defer unlock()
 	keyring, file := s.stores(sys)
 	deleted := false
 	var failed error
@@ -28,7 +33,12 @@ func remove(ctx context.Context, sys *cli.System, args []string) error {
 		case err == nil:
 			deleted = true
 			s.note(sys, audit.Delete, store, entry, credential.Entry{})
-			sys.Log.Infof("deleted the key from %s (profile %s)", store.name, s.profile)
+			if entry.OAuth == nil {
+				sys.Log.Infof("deleted the key from %s (profile %s)", store.name, s.profile)
+				continue
+			}
+			sys.Log.Infof("deleted the login for %s from %s (profile %s)", entry.Host, store.name, s.profile)
+			sys.Log.Warnf("the server still takes the tokens of the login: gpt-key logout, in place of delete, has it revoke them")
 		case !missing(err):
 			failed = fmt.Errorf("%s may still hold a key: %w", store.name, err)
 		}

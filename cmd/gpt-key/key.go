@@ -116,6 +116,11 @@ func (s *settings) readConfig() error {
 	return s.flags.FileSome(config)
 }
 
+// waiting tells that a key command takes its time.
+func waiting(sys *cli.System) func() {
+	return func() { sys.Log.Warnf("waiting for the key command") }
+}
+
 // unexpectedArgument does not repeat the argument, which may be a key.
 func unexpectedArgument() error {
 	return cli.WithHint(cli.Usagef("unexpected argument"),
@@ -138,4 +143,18 @@ type store struct {
 // store it.
 func missing(err error) bool {
 	return errors.Is(err, credential.ErrNoEntry) || errors.Is(err, credential.ErrNoKeyring)
+}
+
+// lock keeps what is stored for the profile as it is until unlock is called: a
+// refresh that another process has begun would undo a change. Where there can be
+// no lock, no login can be refreshed either.
+func (s *settings) lock(ctx context.Context, sys *cli.System) (unlock func(), err error) {
+	lock, err := credential.Lock(ctx, credential.LockPath(cli.StateDir(sys.Getenv), s.profile))
+	switch {
+	case err == nil:
+		return func() { lock.Close() }, nil
+	case ctx.Err() != nil, errors.As(err, new(*credential.BusyError)):
+		return nil, err
+	}
+	return func() {}, nil
 }

@@ -27,6 +27,9 @@ func login(ctx context.Context, sys *cli.System, args []string) error {
 	if err := w.complete(s); err != nil {
 		return err
 	}
+	if s.host == credential.DefaultHost {
+		return cli.Usagef("%s takes keys, not tokens: give the gateway's --base-url", s.host)
+	}
 	target, file := s.stores(sys)
 	if *toFile {
 		target = file
@@ -35,8 +38,9 @@ func login(ctx context.Context, sys *cli.System, args []string) error {
 	// Nobody logs in for a token that has nowhere to go.
 	before, err := target.Get(ctx, s.profile)
 	if !replaceable(err) {
-		return loginNotStored(err)
+		return loginNotStored(err, *toFile)
 	}
+	sys.Redact.Add(before.Secrets()...)
 	secret := ""
 	if w.flow == credential.FlowClient {
 		text, err := readKey(sys, fmt.Sprintf("secret of the client %s (not shown): ", w.clientID))
@@ -55,24 +59,26 @@ func login(ctx context.Context, sys *cli.System, args []string) error {
 	var stop *cli.Interrupt
 	switch {
 	case errors.As(context.Cause(drain.Soft), &stop):
+		withdraw(drain.Hard, sys, entry, before)
 		return stop
 	case err != nil:
 		return notLoggedIn(err)
 	}
 	entry.Host, entry.Set = s.host, time.Now().UTC().Truncate(time.Second)
-	if err := target.Set(ctx, s.profile, entry); err != nil {
-		return loginNotStored(err)
+	if before, err = s.keep(drain.Hard, sys, target, entry); err != nil {
+		withdraw(drain.Soft, sys, entry, before)
+		return loginNotStored(err, *toFile)
 	}
 	s.note(sys, audit.Login, target, entry, before)
-	switch {
-	case before.Host != "" && before.OAuth == nil:
-		sys.Log.Warnf("replaced the key for %s that was stored", before.Host)
-	case before.Host != "" && before.Host != s.host:
-		sys.Log.Warnf("replaced the login for %s", before.Host)
-	}
 	sys.Log.Infof("logged in; the token is in %s, for %s alone (profile %s)", target.name, s.host, s.profile)
-	if s.host == credential.DefaultHost {
-		sys.Log.Warnf("%s takes keys, not tokens: --base-url names the API that this one is for", s.host)
+	switch {
+	case before.OAuth != nil:
+		sys.Log.Infof("it replaces the login for %s, whose tokens the server is asked to revoke", before.Host)
+		if err := revoke(drain.Soft, sys, before, entry.Secrets()...); err != nil {
+			sys.Log.Warnf("they are not revoked: %v", err)
+		}
+	case before.Host != "":
+		sys.Log.Warnf("replaced the key for %s that was stored", before.Host)
 	}
 	if w.flow == credential.FlowDevice && entry.OAuth.Refresh == "" {
 		sys.Log.Warnf("the server gave no refresh token, so the login ends with the token%s; --scope offline_access asks for one",
@@ -105,8 +111,7 @@ func (w *wish) grant(ctx context.Context, sys *cli.System, secret string) (crede
 			sys.Log.Infof("the code is good until %s", expires.Local().Format(time.TimeOnly))
 		})
 	}
-	sys.Redact.Add(token.Access)
-	sys.Redact.Add(token.Refresh)
+	sys.Redact.Add(token.Access, token.Refresh)
 	entry := credential.Entry{OAuth: &credential.Login{Provider: provider, Flow: w.flow}}
 	return entry.WithToken(token), err
 }
@@ -137,10 +142,41 @@ func notLoggedIn(err error) error {
 	return fmt.Errorf("not logged in: %w", err)
 }
 
-func loginNotStored(err error) error {
+// keep stores a login, and answers what was there before.
+func (s *settings) keep(ctx context.Context, sys *cli.System, target store, e credential.Entry) (before credential.Entry, err error) {
+	unlock, err := s.lock(ctx, sys)
+	if err != nil {
+		return before, err
+	}
+	defer unlock()
+	before, err = target.Get(ctx, s.profile)
+	if replaceable(err) {
+		err = target.Set(ctx, s.profile, e)
+	}
+	return before, err
+}
+
+// withdraw has the tokens of a login revoked that is not stored, but for those
+// that are.
+func withdraw(ctx context.Context, sys *cli.System, e, stored credential.Entry) {
+	if e.Key == "" {
+		return
+	}
+	sys.Log.Infof("the server is asked to revoke the new tokens, for they are not stored")
+	if err := revoke(ctx, sys, e, stored.Secrets()...); err != nil {
+		sys.Log.Warnf("they are not revoked: %v", err)
+	}
+}
+
+// loginNotStored advises a file, unless that is where it could not be.
+func loginNotStored(err error, toFile bool) error {
+	failed := fmt.Errorf("the login cannot be stored: %w", err)
+	if toFile || errors.As(err, new(*credential.BusyError)) {
+		return failed
+	}
 	what := "gpt-key login --file keeps the login in a file that you alone can read"
 	if errors.Is(err, credential.ErrLocked) {
 		what = "unlock it and try again; or " + what
 	}
-	return cli.WithHint(fmt.Errorf("the login cannot be stored: %w", err), "%s", what)
+	return cli.WithHint(failed, "%s", what)
 }

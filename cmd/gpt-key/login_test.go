@@ -225,7 +225,8 @@ func TestLoginByTheClientsSecret(t *testing.T) {
 
 func TestLoginPromptShowsNothingTyped(t *testing.T) {
 	server, term, home := oidc.Start(t, oidc.Options{}), newTerminal(t), t.TempDir()
-	cmd := term.start(home, "login", "--file", "--flow", "client", "--issuer", server.URL, "--client-id", "service")
+	cmd := term.start(home, "login", "--file", "--flow", "client", "--issuer", server.URL, "--client-id", "service",
+		"--base-url", "https://gw.example/v1")
 	term.wait("secret of the client service (not shown): ")
 	term.typeIn("service-secret-1\n")
 	term.wait("logged in")

@@ -4,17 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
+	"slices"
 
 	"gptpipe/pkg/audit"
 	"gptpipe/pkg/cli"
 	"gptpipe/pkg/credential"
 	"gptpipe/pkg/oauth"
 )
-
-// logoutPatience is how long a refresh under way in another process is waited
-// for.
-const logoutPatience = 10 * time.Second
 
 // logout ends the profile's login, at the server where that can be done, and
 // deletes it from wherever it is stored.
@@ -24,13 +20,10 @@ func logout(ctx context.Context, sys *cli.System, args []string) error {
 		return err
 	}
 	// A refresh that ends after this would leave tokens that nobody revokes.
-	patience, cancel := context.WithTimeout(ctx, logoutPatience)
-	defer cancel()
-	lock, err := credential.Lock(patience, credential.LockPath(cli.StateDir(sys.Getenv), s.profile))
-	if err != nil {
-		sys.Log.Warnf("a process that refreshes the login now may keep a token: %v", err)
+	if unlock, err := s.lock(ctx, sys); err == nil {
+		defer unlock()
 	} else {
-		defer lock.Close()
+		sys.Log.Warnf("a process that refreshes the login now may keep a token: %v", err)
 	}
 
 	keyring, file := s.stores(sys)
@@ -64,14 +57,13 @@ func logout(ctx context.Context, sys *cli.System, args []string) error {
 	return failed
 }
 
-// revoke ends both tokens at the server, and says where there is no way to.
-func revoke(ctx context.Context, sys *cli.System, e credential.Entry) error {
-	sys.Redact.Add(e.Key)
-	sys.Redact.Add(e.OAuth.Refresh)
-	sys.Redact.Add(e.OAuth.Provider.ClientSecret)
+// revoke ends both tokens at the server, but for those that are in keep, and
+// says where there is no way to.
+func revoke(ctx context.Context, sys *cli.System, e credential.Entry, keep ...string) error {
+	sys.Redact.Add(e.Secrets()...)
 	var failed error
 	for _, token := range []string{e.OAuth.Refresh, e.Key} {
-		if token == "" {
+		if token == "" || slices.Contains(keep, token) {
 			continue
 		}
 		err := e.OAuth.Provider.Revoke(ctx, token)

@@ -22,6 +22,9 @@ import (
 // completing is how long a shell may be held up by --cached.
 const completing = time.Second
 
+// maxModels is more than a list of models has, in bytes.
+const maxModels = 1 << 20
+
 // models shows the models that the API offers, one a line.
 func models(ctx context.Context, sys *cli.System, args []string) error {
 	s := newSettings(sys)
@@ -47,8 +50,14 @@ func models(ctx context.Context, sys *cli.System, args []string) error {
 			return within(ctx, completing, a.briefly)
 		})
 	}
-	names, err := a.names(ctx)
-	if err != nil {
+	drain := cli.NewDrain(ctx) // a login that is refreshed is stored first
+	defer drain.Close()
+	names, err := a.names(drain.Soft)
+	var stop *cli.Interrupt
+	switch {
+	case errors.As(context.Cause(drain.Soft), &stop):
+		return stop
+	case err != nil:
 		return err
 	}
 	if err := kept.store(names); err != nil {
@@ -71,7 +80,7 @@ func (a asking) query() credential.Query {
 	return credential.Query{
 		Profile: s.profile, Named: s.named, Host: s.host, Command: s.command,
 		Getenv: a.sys.Getenv, ConfigDir: s.configDir, StateDir: cli.StateDir(a.sys.Getenv),
-		Stderr: a.sys.Redact.Writer(a.sys.Stderr),
+		Stderr: a.sys.Redact.Writer(a.sys.Stderr), Waiting: waiting(a.sys),
 	}
 }
 
@@ -82,12 +91,16 @@ func (a asking) client(ctx context.Context) *wire.Client {
 	})
 }
 
+func noAnswer(d time.Duration) error { return fmt.Errorf("no answer within %v", d) }
+
 // names asks as the other commands would.
 func (a asking) names(ctx context.Context) ([]byte, error) {
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
 	client := a.client(ctx)
 	var sender wire.Sender = client
 	key, err := credential.Open(ctx, a.query(), func(k credential.Key) {
-		a.sys.Redact.Add(k.Secret)
+		a.sys.Redact.Add(k.Secrets()...)
 		client.SetKey(k.Secret, k.Token)
 		a.use(k)
 	}, func(err error) { a.sys.Log.Warnf("%v", err) })
@@ -98,6 +111,7 @@ func (a asking) names(ctx context.Context) ([]byte, error) {
 	case !errors.As(err, &none) || !a.endpoint.Local():
 		return nil, cli.WithHint(cli.Failf(cli.StatusRefused, "%w", err), "gpt-key set stores a key; or set OPENAI_API_KEY")
 	}
+	defer time.AfterFunc(checkTimeout, func() { end(noAnswer(checkTimeout)) }).Stop()
 	names, err := modelNames(ctx, sender)
 	var e *llm.Error
 	if errors.As(err, &e) && (e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden) {
@@ -111,13 +125,13 @@ func (a asking) names(ctx context.Context) ([]byte, error) {
 // broken off.
 func (a asking) briefly(ctx context.Context) ([]byte, error) {
 	q := a.query()
-	q.Silent, q.Stderr = true, nil
+	q.Silent, q.Stderr, q.Waiting = true, nil, nil
 	client := a.client(ctx)
 	key, err := credential.Find(ctx, q)
 	var none *credential.NotFoundError
 	switch {
 	case err == nil:
-		a.sys.Redact.Add(key.Secret)
+		a.sys.Redact.Add(key.Secrets()...)
 		client.SetKey(key.Secret, key.Token)
 		a.use(key)
 	case !errors.As(err, &none) || !a.endpoint.Local():
@@ -128,7 +142,7 @@ func (a asking) briefly(ctx context.Context) ([]byte, error) {
 
 // within is what do answers, if it does so in time.
 func within(ctx context.Context, d time.Duration, do func(context.Context) ([]byte, error)) ([]byte, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, d, fmt.Errorf("no answer within %v", d))
+	ctx, cancel := context.WithTimeoutCause(ctx, d, noAnswer(d))
 	defer cancel()
 	var answer []byte
 	var err error
@@ -172,9 +186,12 @@ func modelNames(ctx context.Context, s wire.Sender) ([]byte, error) {
 		return nil, err
 	}
 	defer answer.Body.Close()
-	data, err := io.ReadAll(io.LimitReader(answer.Body, 16<<20))
-	if err != nil {
+	data, err := io.ReadAll(io.LimitReader(answer.Body, maxModels+1))
+	switch {
+	case err != nil:
 		return nil, err
+	case len(data) > maxModels:
+		return nil, errors.New("the API's list of models is longer than 1 MiB")
 	}
 	var list struct {
 		Data []struct{ ID string }

@@ -7,23 +7,38 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"gptpipe/pkg/cli"
+	"gptpipe/pkg/credential"
 )
 
-// maxInput is more than any key has.
-const maxInput = 16 << 10
+const (
+	// maxInput is more than any key has.
+	maxInput = 16 << 10
+	// maxTyped is the length of a line from which on a terminal drops what is
+	// typed (N_TTY_BUF_SIZE less the newline, see termios(3)).
+	maxTyped = 4095
+	// silence is how long stdin may stay open before that is told.
+	silence = 5 * time.Second
+)
 
 // readKey reads a key: a line typed unseen if stdin is a terminal, else all of
-// stdin.
+// stdin. What may have been cut off is refused.
 func readKey(sys *cli.System, prompt string) (string, error) {
 	if !cli.IsTerminal(sys.Stdin) {
-		data, err := io.ReadAll(io.LimitReader(sys.Stdin, maxInput))
-		if err != nil {
+		told := time.AfterFunc(silence, func() { sys.Log.Warnf("waiting for stdin to end") })
+		defer told.Stop()
+		data, err := io.ReadAll(io.LimitReader(sys.Stdin, maxInput+1))
+		switch {
+		case err != nil:
 			return "", fmt.Errorf("standard input: %w", err)
+		case len(data) > maxInput:
+			return "", fmt.Errorf("standard input: longer than %d KiB", maxInput>>10)
 		}
 		return string(data), nil
 	}
@@ -33,6 +48,26 @@ func readKey(sys *cli.System, prompt string) (string, error) {
 	}
 	defer tty.Close()
 	return readHidden(tty, tty, prompt)
+}
+
+// minKey is the length below which what is given as a key is none.
+const minKey = 8
+
+// readNewKey reads a key that is to be stored.
+func readNewKey(sys *cli.System, prompt string) (string, error) {
+	text, err := readKey(sys, prompt)
+	if err != nil {
+		return "", err
+	}
+	key, err := credential.Clean(text)
+	switch {
+	case err != nil:
+		return "", err
+	case len(key) < minKey:
+		return "", &credential.InvalidError{Why: fmt.Sprintf("it is shorter than %d characters", minKey)}
+	}
+	sys.Redact.Add(key)
+	return key, nil
 }
 
 // readHidden prompts on out and reads a line from the terminal in, which does
@@ -81,6 +116,9 @@ func readHidden(in, out *os.File, prompt string) (string, error) {
 	case t := <-done:
 		if t.err != nil && !errors.Is(t.err, io.EOF) {
 			return "", fmt.Errorf("terminal: %w", t.err)
+		}
+		if len(strings.TrimSuffix(t.line, "\n")) >= maxTyped {
+			return "", errors.New("longer than a terminal's line can be: pipe it in")
 		}
 		return t.line, nil
 	}

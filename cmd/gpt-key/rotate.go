@@ -15,7 +15,7 @@ import (
 	"gptpipe/pkg/wire"
 )
 
-// checkTimeout is how long the API may take over the check of a key.
+// checkTimeout is how long the API may take over its list of models, whole.
 const checkTimeout = 30 * time.Second
 
 // rotate reads a new key, tries it against the API, and puts it in the place of
@@ -38,24 +38,35 @@ func rotate(ctx context.Context, sys *cli.System, args []string) error {
 	}
 	sys.Redact.Add(old.Key)
 
-	text, err := readKey(sys, fmt.Sprintf("new API key for %s (not shown): ", s.host))
-	if err != nil {
-		return err
-	}
 	entry := old
-	if entry.Key, err = credential.Clean(text); err != nil {
+	if entry.Key, err = readNewKey(sys, fmt.Sprintf("new API key for %s (not shown): ", s.host)); err != nil {
 		return err
 	}
-	sys.Redact.Add(entry.Key)
 	if entry.Key == old.Key {
 		return fmt.Errorf("this is the key that is stored: nothing is changed")
 	}
+	asked, cancel := context.WithTimeoutCause(ctx, checkTimeout, noAnswer(checkTimeout))
+	defer cancel()
 	client := wire.NewClient(wire.Options{
 		Endpoint: endpoint, API: api.Value, Key: entry.Key,
-		UserAgent: "gptpipe/" + cli.Version(), Timeout: checkTimeout, Jobs: 1, Lifetime: ctx,
+		UserAgent: "gptpipe/" + cli.Version(), Timeout: checkTimeout, Jobs: 1, Lifetime: asked,
 	})
-	if err := check(ctx, client); err != nil {
+	if err := check(asked, client); err != nil {
+		if cli.StatusOf(err) == cli.StatusRefused {
+			s.note(sys, audit.Refused, where, entry, credential.Entry{})
+		}
 		return err
+	}
+	unlock, err := s.lock(ctx, sys)
+	if err != nil {
+		return fmt.Errorf("the old key stays in %s: %w", where.name, err)
+	}
+	defer unlock()
+	switch now, err := where.Get(ctx, s.profile); {
+	case errors.Is(err, credential.ErrNoEntry), err == nil && now.Key != old.Key:
+		return fmt.Errorf("%s was changed meanwhile, and is left as it is", where.name)
+	case err != nil:
+		return fmt.Errorf("the old key stays in %s: %w", where.name, err)
 	}
 	entry.Set = time.Now().UTC().Truncate(time.Second)
 	if err := where.Set(ctx, s.profile, entry); err != nil {
@@ -87,11 +98,11 @@ func (s *settings) endpoint(allowHTTP bool) (wire.Endpoint, error) {
 }
 
 // stored finds the key that is to be replaced: the one that is used for the
-// host, as the keyring comes before the file.
+// host, as the keyring comes before the file. A store that does not show what
+// it has ends the search, or the key behind it would be replaced in vain.
 func (s *settings) stored(ctx context.Context, sys *cli.System) (store, credential.Entry, error) {
 	keyring, file := s.stores(sys)
 	var elsewhere string
-	var failed error
 	for _, where := range []store{keyring, file} {
 		e, err := where.Get(ctx, s.profile)
 		switch {
@@ -102,20 +113,25 @@ func (s *settings) stored(ctx context.Context, sys *cli.System) (store, credenti
 				"gpt-key login renews it")
 		case err == nil:
 			return where, e, nil
-		case !missing(err) && failed == nil:
-			failed = fmt.Errorf("%s: %w", where.name, err)
+		case !missing(err):
+			return where, e, notShown(where, err)
 		}
 	}
-	switch {
-	case elsewhere != "":
+	if elsewhere != "" {
 		return store{}, credential.Entry{}, cli.WithHint(
 			cli.Usagef("the key of profile %s is bound to %s, and the base URL leads to %s", s.profile, elsewhere, s.host),
 			"--base-url names the API that the key is for; gpt-key set stores a key for another")
-	case failed != nil:
-		return store{}, credential.Entry{}, failed
 	}
 	return store{}, credential.Entry{}, cli.WithHint(
 		cli.Failf(cli.StatusRefused, "no key is stored for profile %s", s.profile), "gpt-key set stores one")
+}
+
+func notShown(where store, err error) error {
+	hint := "gpt-key set replaces it untried, and gpt-key set --file leaves it alone"
+	if errors.Is(err, credential.ErrLocked) {
+		hint = "unlock it and try again"
+	}
+	return cli.WithHint(fmt.Errorf("nothing is changed, for it is not known what the key is: %s: %w", where.name, err), "%s", hint)
 }
 
 // check asks the API for its models with the new key. Whatever leaves open if
@@ -123,7 +139,7 @@ func (s *settings) stored(ctx context.Context, sys *cli.System) (store, credenti
 func check(ctx context.Context, c *wire.Client) error {
 	answer, err := c.Send(ctx, wire.Call{Method: http.MethodGet, Path: "/models"})
 	if err == nil {
-		_, err = io.Copy(io.Discard, io.LimitReader(answer.Body, 16<<20))
+		_, err = io.Copy(io.Discard, io.LimitReader(answer.Body, maxModels))
 		answer.Body.Close()
 	}
 	var e *llm.Error

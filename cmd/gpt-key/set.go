@@ -29,16 +29,16 @@ func set(ctx context.Context, sys *cli.System, args []string) error {
 	if !*toFile && !replaceable(err) {
 		return notStored(err)
 	}
-	text, err := readKey(sys, fmt.Sprintf("API key for %s (not shown): ", s.host))
+	key, err := readNewKey(sys, fmt.Sprintf("API key for %s (not shown): ", s.host))
 	if err != nil {
 		return err
 	}
-	key, err := credential.Clean(text)
-	if err != nil {
-		return err
-	}
-	sys.Redact.Add(key)
 	entry := credential.Entry{Key: key, Host: s.host, Set: time.Now().UTC().Truncate(time.Second)}
+	unlock, err := s.lock(ctx, sys)
+	if err != nil {
+		return fmt.Errorf("the key is not stored: %w", err)
+	}
+	defer unlock()
 	switch err := target.Set(ctx, s.profile, entry); {
 	case err != nil && !*toFile:
 		return notStored(err)
@@ -50,7 +50,22 @@ func set(ctx context.Context, sys *cli.System, args []string) error {
 		sys.Log.Warnf("replaced the key for %s", before.Host)
 	}
 	sys.Log.Infof("stored the key in %s, for %s alone (profile %s)", target.name, s.host, s.profile)
+	if *toFile {
+		s.warnOfKeyring(ctx, sys)
+	}
 	return nil
+}
+
+// warnOfKeyring tells that the keyring has a key too, where that is so, for it
+// comes before a file.
+func (s *settings) warnOfKeyring(ctx context.Context, sys *cli.System) {
+	keyring := credential.Keyring{Getenv: sys.Getenv, Silent: true}
+	switch e, err := keyring.Get(ctx, s.profile); {
+	case err == nil && e.Host == s.host:
+		sys.Log.Warnf("the keyring has a key for profile %s too, and that one is used: gpt-key delete removes both", s.profile)
+	case errors.Is(err, credential.ErrLocked):
+		sys.Log.Warnf("the keyring is locked: a key in it for profile %s would be used before this one", s.profile)
+	}
 }
 
 // replaceable reports whether err, of reading what a new key will replace,

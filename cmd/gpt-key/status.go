@@ -18,15 +18,20 @@ func status(ctx context.Context, sys *cli.System, args []string) error {
 	s.flags.Shared.StringVar(&s.command, "key-command", "", "")
 	most := cli.Duration(90 * 24 * time.Hour)
 	s.flags.Var(&most, "max-age", "")
+	allowHTTP := s.flags.Shared.Bool("allow-http", false, "")
 	if err := s.parse(sys, args); err != nil {
+		return err
+	}
+	if _, err := s.endpoint(*allowHTTP); err != nil {
 		return err
 	}
 	key, attempts, err := credential.Trace(ctx, credential.Query{
 		Profile: s.profile, Named: s.named, Host: s.host, Command: s.command,
 		Getenv: sys.Getenv, ConfigDir: s.configDir, Silent: true, Stderr: sys.Redact.Writer(sys.Stderr),
+		Waiting: waiting(sys),
 	})
 	for _, a := range attempts {
-		sys.Redact.Add(a.Entry.Key)
+		sys.Redact.Add(a.Entry.Secrets()...)
 		if a.Source == key.Source {
 			s.warnOfAge(sys, a.Entry, time.Duration(most))
 		}
@@ -78,13 +83,29 @@ func outcome(a credential.Attempt, winner string) string {
 	if a.Source != winner {
 		words = "not reached, "
 	}
-	if tail := a.Entry.Tail(); tail != "" {
+	tail := a.Entry.Tail()
+	switch {
+	case a.Entry.OAuth != nil:
+		words += "login" + expiry(a.Entry.OAuth.Expires)
+	case tail != "":
 		words += "key ending in " + tail
-	} else {
+	default:
 		words += "a very short key"
 	}
 	if set := a.Entry.Set; !set.IsZero() {
 		words += ", set " + set.Local().Format(time.DateOnly)
 	}
 	return words
+}
+
+// expiry says when an access token expires, or that it will be refreshed because
+// it has.
+func expiry(at time.Time) string {
+	switch {
+	case at.IsZero():
+		return ""
+	case time.Now().Before(at):
+		return ", its token expires at " + at.Local().Format(time.DateTime)
+	}
+	return ", its token expired at " + at.Local().Format(time.DateTime) + " and is refreshed when it is used"
 }

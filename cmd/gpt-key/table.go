@@ -43,22 +43,19 @@ func writeTable(out io.Writer, records []audit.Record, width int) {
 func use(pid int, began time.Time) string { return fmt.Sprint(pid, began.UnixNano()) }
 
 func columns(r audit.Record, open bool) []string {
-	event, requests, tokens := r.Event, "-", "-"
-	if open {
-		event += " (no end)"
-	}
+	requests, tokens := "-", "-"
 	if r.Event == audit.End {
 		requests, tokens = strconv.FormatInt(r.Requests, 10), strconv.FormatInt(r.Tokens, 10)
 	}
 	row := []string{
-		r.Time.Local().Format(time.DateTime), event, r.Command, strconv.Itoa(r.PID),
+		r.Time.Local().Format(time.DateTime), r.Event, r.Command, strconv.Itoa(r.PID),
 		r.Profile, r.Source, r.Key, r.Endpoint, r.Model, requests, tokens,
 	}
-	for i, text := range row {
-		row[i] = orDash(strings.Join(strings.Fields(cli.Printable(text)), " "))
-		if i == 0 || i == 1 {
-			row[i] = text // which are ours, and have spaces
-		}
+	for i, text := range row[1:] { // the time has a space of its own
+		row[1+i] = orDash(strings.Join(strings.Fields(cli.Printable(text)), " "))
+	}
+	if open {
+		row[1] += " (no end)"
 	}
 	return row
 }

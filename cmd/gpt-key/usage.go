@@ -3,7 +3,7 @@ package main
 const usage = `usage: gpt-key set [--profile NAME] [--file] [--base-url URL]
        gpt-key list
        gpt-key status [--profile NAME] [--base-url URL] [--key-command CMD]
-                      [--max-age D]
+                      [--max-age D] [--allow-http]
        gpt-key rotate [--profile NAME] [--base-url URL] [--allow-http]
                       [--api chat|responses|azure]
        gpt-key delete [--profile NAME]
@@ -21,7 +21,7 @@ set     reads a key, unseen at a terminal, else from stdin, and stores it in
         the system keyring, for use with the host of the base URL alone
 list    shows what is stored
 status  shows which source of a key wins, and why the others do not; status 4
-        when there is none
+        when there is none, 2 when the base URL is one that gets none
 rotate  reads a new key, and puts it in the place of the stored one once the
         API takes it; without an answer the old one stays
 delete  removes the stored key, from the keyring and from its file

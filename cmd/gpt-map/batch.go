@@ -48,6 +48,8 @@ func (m *mapper) runBatch() error {
 	}
 	err = batch.Run(m.drain.Soft, job)
 	switch {
+	case errors.Is(err, batch.ErrLacking):
+		err = cli.WithHint(err, "run again to look for them; to have them submitted anew, and paid for again, remove %s", m.batches)
 	case errors.Is(err, batch.ErrGone):
 		err = cli.WithHint(err, "to have its requests submitted anew, and paid for again, remove %s", m.batches)
 	case errors.Is(err, batch.ErrInUse):

@@ -83,17 +83,19 @@ func (m *mapper) question(it item) (*llm.Request, result, error) {
 	if it.bad != nil {
 		return unasked(result{record: r, failed: true, why: it.bad})
 	}
-	if _, answered := r.Get(m.o.out); m.o.retryFailed && answered && !r.Failed() {
+	kind, failed := r.Failed()
+	if _, answered := r.Get(m.o.out); m.o.retryFailed && answered && !failed {
 		return unasked(result{record: r})
 	}
 	in := r.Current(m.o.in)
 	_, hasInput := r.Get(in)
 	switch {
-	case m.o.retryFailed && r.Failed() && (hasInput || m.o.in == "" && m.prompt.IsTemplate()):
+	case m.o.retryFailed && failed && (hasInput || m.o.in == "" && m.prompt.IsTemplate() && kind != "bad_input"):
 		r.Delete("error")
-	case r.Failed() && (!hasInput || m.o.in == "" && in == "text"):
+	case failed && (!hasInput || m.o.in == "" && in == "text"):
 		// It failed in an earlier stage: what it lacks is a response, and its
-		// text is not what this stage is to be asked about.
+		// text is not what this stage is to be asked about. Or it stands for a
+		// line that is no record.
 		return unasked(result{record: r, failed: true})
 	case !hasInput && (m.o.in != "" || !m.prompt.IsTemplate()):
 		return unasked(m.fail(r, record.Error{Type: "bad_input", Message: fmt.Sprintf("the record has no field %q", in)}))
@@ -165,7 +167,7 @@ func (m *mapper) failure(r record.Record, e *llm.Error, resp *llm.Response) resu
 
 // end stops the run because of err: answers in flight are taken in.
 func (m *mapper) end(err error) error {
-	m.drain.End(err, 0)
+	m.drain.End(stopping(err), 0)
 	return err
 }
 
@@ -180,7 +182,9 @@ func (m *mapper) succeed(r record.Record, resp *llm.Response) result {
 	case !m.client.WantsJSON():
 		value = record.AppendString(nil, resp.Text)
 	}
-	r.Delete("error")
+	if _, failed := r.Failed(); failed {
+		r.Delete("error")
+	}
 	r.Set(m.o.out, value)
 	m.addMeta(&r, resp)
 	return result{record: r}

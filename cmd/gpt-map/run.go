@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"runtime"
 
 	"gptpipe/pkg/cli"
@@ -166,6 +167,9 @@ func run(ctx context.Context, sys *cli.System) error {
 	// hundred times a second. It takes this for held, and runs a tenth as often; no page of it is ever touched.
 	ballast := make([]byte, ballastSize)
 	defer runtime.KeepAlive(ballast)
+	if out.path == "" {
+		drain.Watch(sys.Stdout)
+	}
 	stop := m.showProgress(in)
 	if o.batch {
 		err = m.runBatch()
@@ -179,8 +183,8 @@ func run(ctx context.Context, sys *cli.System) error {
 			err = failed
 		}
 	}
-	if failed := out.close(); failed != nil && err == nil {
-		err = failed
+	if failed := out.close(); failed != nil {
+		err = drain.Reason(err, failed)
 	}
 	if err == nil || cli.StatusOf(err) == cli.StatusIncomplete {
 		if failed := m.forgetBatches(); failed != nil {
@@ -215,7 +219,17 @@ func (m *mapper) mapAll() error {
 		Jobs:      jobs,
 		Window:    window * jobs,
 		Unordered: m.o.unordered,
-	}, m.source.next, m.work, m)
+	}, m.next, m.work, m)
+}
+
+// next is the next item; why there is none is a reason beside others that come
+// until what was read is done.
+func (m *mapper) next() (item, error) {
+	it, err := m.source.next()
+	if err != nil && !errors.Is(err, io.EOF) {
+		m.drain.Note(err)
+	}
+	return it, err
 }
 
 // inFlight is how many records are asked about at once.
@@ -244,32 +258,41 @@ func (o *options) parsePrompt() (*prompt.Prompt, error) {
 	return p, nil
 }
 
-// outcome turns how the run ended into an exit status; of several reasons the
-// first of interrupted, I/O, refused, stopped early, records failed.
+// outcome turns how the run ended into an exit status: of several reasons the
+// weightiest, and only without any that records failed.
 func (m *mapper) outcome(err error) error {
-	if cause := context.Cause(m.drain.Soft); cause != nil {
-		err = cause
-	}
+	err = m.drain.Reason(stopping(err))
 	var stop *cli.Interrupt
 	var out *cli.OutputError
-	var exceeded *cost.ExceededError
 	switch {
 	case errors.As(err, &stop):
-		m.sys.Log.Infof("interrupted after %d records%s", m.written, m.howToGoOn())
+		m.sys.Log.Infof("interrupted after %s%s", records(m.written), m.howToGoOn())
 	case errors.As(err, &out):
-	case errors.As(err, &exceeded):
-		m.sys.Log.Infof("stopped after %d records%s", m.written, m.howToGoOn())
-		err = cli.WithHint(cli.Failf(cli.StatusStopped, "%w", err), "%s", exceeded.Hint())
 	case err != nil:
-		err = client.Failure(err)
 		if s := cli.StatusOf(err); s == cli.StatusRefused || s == cli.StatusStopped || m.output.journal != nil {
-			m.sys.Log.Infof("stopped after %d records%s", m.written, m.howToGoOn())
+			m.sys.Log.Infof("stopped after %s%s", records(m.written), m.howToGoOn())
 		}
 	case m.failed > 0:
-		m.sys.Log.Warnf("%d of %d records failed%s", m.failed, m.written, m.withheld())
+		m.sys.Log.Warnf("%d of %s failed%s", m.failed, records(m.written), m.withheld())
 		err = cli.Quiet(cli.StatusIncomplete)
 	}
 	return err
+}
+
+// stopping gives an error that ends the run its exit status.
+func stopping(err error) error {
+	var exceeded *cost.ExceededError
+	if errors.As(err, &exceeded) {
+		return cli.WithHint(cli.Failf(cli.StatusStopped, "%w", err), "%s", exceeded.Hint())
+	}
+	return client.Failure(err)
+}
+
+func records(n int) string {
+	if n == 1 {
+		return "1 record"
+	}
+	return fmt.Sprintf("%d records", n)
 }
 
 func (m *mapper) howToGoOn() string {
@@ -290,7 +313,10 @@ func (m *mapper) withheld() string {
 		return ""
 	}
 	stored := ""
-	if m.paid > 0 {
+	switch {
+	case m.paid > 0 && m.o.retryFailed:
+		stored = " (but what the model cut or refused again is kept)"
+	case m.paid > 0:
 		stored = " (for what the model cut or refused, with --retry-failed)"
 	}
 	return fmt.Sprintf(", so %s is not written: run again to ask for them%s, or with --allow-failed", m.output.path, stored)

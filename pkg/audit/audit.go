@@ -26,13 +26,14 @@ import (
 
 // What happened to a credential.
 const (
-	Begin  = "begin" // a process began to use it
-	End    = "end"   // and ended
-	Set    = "set"
-	Rotate = "rotate"
-	Delete = "delete"
-	Login  = "login"
-	Logout = "logout"
+	Begin   = "begin" // a process began to use it
+	End     = "end"   // and ended
+	Set     = "set"
+	Rotate  = "rotate"
+	Refused = "refused" // by the API, to which it was sent to see if it could replace another
+	Delete  = "delete"
+	Login   = "login"
+	Logout  = "logout"
 )
 
 // A Record is a line of the log.

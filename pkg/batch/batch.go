@@ -20,6 +20,9 @@
 //     batch, Job.Resubmit times at most; a later Run asks those that are left
 //     once more. A batch that does not fit into what the
 //     account may have enqueued waits until others are done.
+//   - A batch that has ended may name its files, or fill them, later. Run waits
+//     until they have as many results as the batch counts, and ends rather than
+//     submit again what was answered.
 //   - What is paid for is handed to the caller, with Took, before the batch
 //     counts as collected: answers of the later batches too, while those of the
 //     first are still awaited.
@@ -165,6 +168,9 @@ const (
 	// the list of batches.
 	settle = 30 * time.Second
 
+	// lateWait is how long the files of a batch that has ended may stay unnamed.
+	lateWait = 10 * time.Minute
+
 	// maxOutage is how long the state of batches may be out of reach.
 	maxOutage = time.Hour
 
@@ -181,6 +187,7 @@ type tuning struct {
 	maxLines, maxBytes  int
 	pollFirst, pollMost time.Duration
 	settle, fullWait    time.Duration
+	lateWait            time.Duration
 	step                func(name string) error // before and after what is done outside
 }
 
@@ -199,6 +206,9 @@ func (t *tuning) fill() {
 	}
 	if t.fullWait == 0 {
 		t.fullWait = fullWait
+	}
+	if t.lateWait == 0 {
+		t.lateWait = lateWait
 	}
 	if t.step == nil {
 		t.step = func(string) error { return nil }

@@ -12,27 +12,13 @@ import (
 	"gptpipe/pkg/llm"
 )
 
-// collect fetches the results of a batch that has ended. It counts as collected
-// when the caller has been told of them.
-func (r *run) collect(ctx context.Context, p *part, o object) error {
-	err := writeFile(r.resultsOf(p), func(f *os.File) error {
-		for _, id := range []string{o.OutputFileID, o.ErrorFileID} {
-			if id == "" {
-				continue
-			}
-			if err := r.download(ctx, id, f); err != nil {
-				return err
-			}
-		}
-		return r.writeLineErrors(p, o, f)
-	})
-	if err != nil {
-		return batchError(o.ID, err)
-	}
+// collect takes in the results of a batch that were fetched. It counts as
+// collected when the caller has been told of them.
+func (r *run) collect(p *part, o object) error {
 	if err := r.take(p); err != nil {
 		return err
 	}
-	if err := r.tell(p); err != nil {
+	if err := r.tell(p, false); err != nil {
 		return err
 	}
 	p.Collected = true

@@ -119,7 +119,10 @@ func (r *run) poll(ctx context.Context, p *part) error {
 	case o.Status == "failed" && o.OutputFileID == "" && o.ErrorFileID == "" && len(o.lineErrors()) == 0:
 		return r.rejected(p, o)
 	}
-	if err := r.collect(ctx, p, o); err != nil {
+	if whole, err := r.fetch(ctx, p, o); err != nil || !whole {
+		return err
+	}
+	if err := r.collect(p, o); err != nil {
 		return err
 	}
 	r.room, r.alone = true, 0

@@ -1,11 +1,18 @@
 package batch
 
 import (
+	"bytes"
+	"context"
 	"errors"
+	"io"
+	"net/http"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"gptpipe/pkg/llm"
+	"gptpipe/pkg/wire"
 	"gptpipe/test/standin"
 )
 
@@ -259,4 +266,92 @@ func TestBatchThatIsGone(t *testing.T) {
 	tr.Client = newClient(t, s.URL())
 	tr.succeed(t)
 	tr.want(t, asks(3), nil)
+}
+
+// late is a provider that names the files of a batch only with some poll after
+// its end, and leaves lines out of them until some fetch.
+type late struct {
+	wire.Sender
+	named, filled  int // with which poll, with which fetch; 0: never
+	polls, fetches int
+}
+
+func (l *late) Send(ctx context.Context, call wire.Call) (*http.Response, error) {
+	answer, err := l.Sender.Send(ctx, call)
+	if err != nil || call.Method != http.MethodGet {
+		return answer, err
+	}
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return nil, err
+	}
+	answer.Body.Close()
+	switch {
+	case strings.HasSuffix(call.Path, "/content"):
+		if l.fetches++; l.filled == 0 || l.fetches < l.filled {
+			body = body[bytes.IndexByte(body, '\n')+1:]
+		}
+	case regexp.MustCompile(`"status": *"completed"`).Match(body) && strings.Contains(call.Path, "/batches/"):
+		if l.polls++; l.named == 0 || l.polls < l.named {
+			body = regexp.MustCompile(`"(output|error)_file_id": *"[^"]*"`).ReplaceAll(body, []byte(`"${1}_file_id":null`))
+		}
+	}
+	answer.Body = io.NopCloser(bytes.NewReader(body))
+	return answer, nil
+}
+
+// What a batch counts as answered is paid for. It is waited for, and never
+// submitted again because the provider does not show it yet, or never does.
+func TestResultsThatComeLate(t *testing.T) {
+	for _, l := range []*late{{named: 3, filled: 1}, {named: 1, filled: maxFetches}, {named: 2, filled: 3}} {
+		s := start(t, standin.Config{Batches: once(standin.Fate{Line: of("400", "text 2")})})
+		requests := asks(4)
+		tr := newTrial(t, s, requests)
+		l.Sender = tr.Client
+		tr.Client = l
+		tr.succeed(t)
+		tr.want(t, requests, map[string]string{"text 2": "! invalid_request invalid_value"})
+		if n := s.Batches(); n != 1 || len(tr.warn) != 1 || !errors.Is(tr.warn[0], ErrLacking) {
+			t.Errorf("%+v: %d batches, told of %v", l, n, tr.warn)
+		}
+	}
+}
+
+func TestResultsThatNeverCome(t *testing.T) {
+	for _, l := range []*late{{filled: 1}, {named: 1}} {
+		s := start(t, standin.Config{})
+		requests := asks(3)
+		tr := newTrial(t, s, requests)
+		tr.test.lateWait = 20 * time.Millisecond
+		if l.named > 0 {
+			tr.test.lateWait = time.Hour
+		}
+		l.Sender = tr.Client
+		tr.Client = l
+		took := 0
+		tr.Took = func(o Outcome) error {
+			if o.Err != nil {
+				t.Errorf("told of %+v", o)
+			}
+			took++
+			return nil
+		}
+		for range 2 {
+			took = 0
+			if err := tr.run(t); !errors.Is(err, ErrLacking) || len(tr.got) != 0 {
+				t.Fatalf("%v, %d results", err, len(tr.got))
+			}
+			if l.named > 0 && took != 2 {
+				t.Errorf("told of %d answers of the two that are there", took)
+			}
+		}
+		// They show at last.
+		tr.Client = l.Sender
+		tr.succeed(t)
+		tr.want(t, requests, nil)
+		paidOnce(t, s, requests)
+		if n := s.Batches(); n != 1 {
+			t.Errorf("%d batches", n)
+		}
+	}
 }

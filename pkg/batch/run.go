@@ -40,7 +40,7 @@ type run struct {
 // text; one that is Final concerns every request. A *llm.WaitError is a wait
 // beyond Job.MaxWait. When ctx ends its cause is returned; calls under way are
 // finished, as Client.Send has it. ErrInUse, ErrForeign and *fs.PathError are
-// about the folder, ErrGone about a batch in it; whatever Requests, Reserve, Took and Emit return is returned
+// about the folder, ErrGone and ErrLacking about a batch in it; whatever Requests, Reserve, Took and Emit return is returned
 // as it is.
 func Run(ctx context.Context, job Job) error {
 	job.test.fill()

@@ -53,6 +53,8 @@ type live struct {
 	due      time.Time     // of the next poll
 	interval time.Duration // before it
 	outage   time.Time     // when polls began to fail, or zero
+	lacking  time.Time     // when results were first found lacking, or zero
+	fetches  int           // of all files, with results lacking
 }
 
 // underWay reports whether the provider may be at work on it, or be done.

@@ -85,8 +85,9 @@ func (r *run) read(out Output) (*llm.Response, *llm.Error, error) {
 	return resp, e, nil
 }
 
-// tell tells the caller what came of the requests of a part.
-func (r *run) tell(p *part) error {
+// tell tells the caller what came of the requests of a part, or only of those
+// that have something of their own in the results.
+func (r *run) tell(p *part, only bool) error {
 	if r.job.Took == nil {
 		return nil
 	}
@@ -96,6 +97,9 @@ func (r *run) tell(p *part) error {
 			return err
 		}
 		if at.kind == pending {
+			if only {
+				return nil
+			}
 			at.kind = missing
 		}
 		in, err := ParseInput(line)

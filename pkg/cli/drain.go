@@ -2,41 +2,48 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/signal"
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A Drain ends a command in two steps. When Soft ends, nothing new is begun;
-// when Hard ends, what is under way is given up. context.Cause(Soft) says why.
+// when Hard ends, what is under way is given up. Their causes say why; Reason
+// says what of all that happened decides the exit status.
 type Drain struct {
 	Soft, Hard context.Context
 
-	soft   context.CancelCauseFunc
-	hard   context.CancelFunc
-	timer  sync.Once
-	closed chan struct{}
-	close  func()
+	soft, hard context.CancelCauseFunc
+	timer      sync.Once
+	closed     chan struct{}
+	close      func()
+
+	mu  sync.Mutex
+	why error // the weightiest so far
 }
 
-// How long answers in flight are waited for after each cause, and how long
-// after a second signal a process that is still there is ended by force: in a
-// system call that no context reaches, or in a write that nobody takes. Without
-// a second signal it waits, so that no record is cut in half.
+// How long answers in flight are waited for after each cause. What is still
+// there forceAfter the end of Hard, in a system call that no context reaches or
+// in a write that nobody takes, is ended by force, but only after a signal: else
+// it waits, so that no record is cut in half.
 const (
-	GraceSignal = 10 * time.Second
+	GraceSignal = 10 * time.Second // to the end of the process
 	GracePipe   = 2 * time.Second
-	forceAfter  = time.Second
+	forceAfter  = 500 * time.Millisecond
 )
 
 // NewDrain starts to listen for SIGINT, SIGTERM and SIGHUP: the first ends
-// Soft, and Hard after GraceSignal; the second ends Hard. SIGHUP is left alone
-// if it was ignored, as under nohup. Close stops listening.
+// Soft, and Hard so that the process is gone after GraceSignal; the second ends
+// Hard. SIGHUP is left alone if it was ignored, as under nohup. Close stops
+// listening.
 func NewDrain(ctx context.Context) *Drain {
 	d := &Drain{closed: make(chan struct{})}
-	d.Hard, d.hard = context.WithCancel(ctx)
+	d.Hard, d.hard = context.WithCancelCause(ctx)
 	d.Soft, d.soft = context.WithCancelCause(d.Hard)
 
 	signals := make(chan os.Signal, 2)
@@ -49,9 +56,13 @@ func NewDrain(ctx context.Context) *Drain {
 		for first := true; ; first = false {
 			select {
 			case s := <-signals:
-				d.End(&Interrupt{s}, GraceSignal)
-				if !first {
-					d.abort(s)
+				stop := &Interrupt{s}
+				d.End(stop, GraceSignal-forceAfter)
+				if first {
+					time.AfterFunc(GraceSignal, d.force)
+				} else {
+					d.hard(stop)
+					time.AfterFunc(forceAfter, d.force)
 				}
 			case <-d.closed:
 				return
@@ -64,29 +75,67 @@ func NewDrain(ctx context.Context) *Drain {
 // End ends Soft now, because of why, and Hard after grace; with 0 not at all, so
 // that what is under way takes the time it takes, until a signal comes.
 func (d *Drain) End(why error, grace time.Duration) {
+	d.Note(why)
+	d.end(why, grace)
+}
+
+func (d *Drain) end(why error, grace time.Duration) {
 	d.soft(why)
 	if grace == 0 {
 		return
 	}
-	d.timer.Do(func() { time.AfterFunc(grace, d.hard) })
+	d.timer.Do(func() {
+		time.AfterFunc(grace, func() { d.hard(d.Reason(context.Cause(d.Soft))) })
+	})
 }
 
-// abort ends Hard, and the process if that does not.
-func (d *Drain) abort(s os.Signal) {
-	d.hard()
-	status := StatusOf(&Interrupt{s})
-	time.AfterFunc(forceAfter, func() {
-		select {
-		case <-d.closed:
-		default:
-			os.Exit(int(status))
+// Note remembers a reason to end for, and ends nothing yet.
+func (d *Drain) Note(why error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.why = weightiest(d.why, why)
+}
+
+// Reason is what the command ends for: of all that End and Note were told and of
+// errs, the first that weighs most. It is nil if all went well.
+func (d *Drain) Reason(errs ...error) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return weightiest(append([]error{d.why}, errs...)...)
+}
+
+// Watch ends Soft as soon as nobody reads standard output any more, although
+// nothing is written, if it is a pipe or a socket. It is no reason to end for
+// where there was nothing left to write.
+func (d *Drain) Watch(out *Output) {
+	info, err := out.File.Stat()
+	if err != nil || info.Mode()&(os.ModeNamedPipe|os.ModeSocket) == 0 {
+		return
+	}
+	fds := []unix.PollFd{{Fd: int32(out.File.Fd())}} // without events: for errors alone
+	go func() {
+		err := error(unix.EINTR)
+		for errors.Is(err, unix.EINTR) {
+			_, err = unix.Poll(fds, -1)
 		}
-	})
+		if err == nil && fds[0].Revents&(unix.POLLERR|unix.POLLHUP) != 0 {
+			d.end(&OutputError{unix.EPIPE}, GracePipe)
+		}
+	}()
+}
+
+// force ends the process, if it has not ended.
+func (d *Drain) force() {
+	select {
+	case <-d.closed:
+	default:
+		os.Exit(int(StatusOf(d.Reason())))
+	}
 }
 
 // Close ends both and stops listening for signals.
 func (d *Drain) Close() {
 	d.close()
 	d.soft(nil)
-	d.hard()
+	d.hard(nil)
 }

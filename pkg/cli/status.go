@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -82,4 +83,38 @@ func StatusOf(err error) Status {
 		return e.Status
 	}
 	return StatusFailed
+}
+
+// weightiest is the first of those errors whose status comes first where several
+// apply: interrupted, failed, the reader gone, refused, stopped early, records
+// failed. It is nil if all are.
+func weightiest(errs ...error) (most error) {
+	for _, err := range errs {
+		if weight(err) > weight(most) {
+			most = err
+		}
+	}
+	return most
+}
+
+func weight(err error) int {
+	if err == nil {
+		return 0
+	}
+	if errors.Is(err, context.Canceled) { // why is elsewhere
+		return 1
+	}
+	switch status := StatusOf(err); {
+	case status == StatusIncomplete:
+		return 2
+	case status == StatusStopped:
+		return 3
+	case status == StatusRefused:
+		return 4
+	case status == StatusClosedPipe:
+		return 5
+	case status > 128:
+		return 7
+	}
+	return 6
 }

@@ -58,6 +58,7 @@ type Client struct {
 	wire      *wire.Client
 	key       *credential.Live // nil: none is needed
 	use       *use             // of the key; nil: it is not in the audit log
+	unlogged  sync.Once        // told that there is no such log
 	retries   int
 	maxWait   time.Duration
 	refreshes bool
@@ -215,7 +216,7 @@ func (c *Client) pacer(f *Flags) limit.Pacer {
 		PerMinute:       limits.PerMinute,
 		TokensPerMinute: limits.TokensPerMinute,
 	}
-	return limit.Shared(c.hub, b,
+	return limit.Shared(c.hub, b, c.maxWait,
 		func(err error) { c.unshared("limits are no longer shared: %v", err) },
 		func(d time.Duration) {
 			c.sys.Log.Infof("the server has asked to wait; going on in %v", d.Round(time.Second))

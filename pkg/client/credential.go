@@ -31,6 +31,7 @@ func (c *Client) openKey(ctx context.Context, f *Flags) error {
 		ConfigDir: cli.ConfigDir(c.sys.Getenv),
 		StateDir:  cli.StateDir(c.sys.Getenv),
 		Stderr:    c.sys.Redact.Writer(c.sys.Stderr),
+		Waiting:   func() { c.sys.Log.Warnf("waiting for the key command") },
 	}, c.useKey, func(err error) { c.sys.Log.Warnf("%v", err) })
 	var none *credential.NotFoundError
 	switch {
@@ -46,7 +47,7 @@ func (c *Client) openKey(ctx context.Context, f *Flags) error {
 
 // useKey has requests go out with a key from now on.
 func (c *Client) useKey(k credential.Key) {
-	c.sys.Redact.Add(k.Secret)
+	c.sys.Redact.Add(k.Secrets()...)
 	c.sys.Log.Debugf("key from %s", k.Source)
 	c.wire.SetKey(k.Secret, k.Token)
 	c.endUse()
@@ -64,6 +65,9 @@ type use struct {
 func (c *Client) beginUse(k credential.Key) {
 	log := cli.AuditLog(c.sys.Getenv)
 	if log == "" {
+		c.unlogged.Do(func() {
+			c.sys.Log.Infof("no audit log: neither $XDG_STATE_HOME nor $HOME is set")
+		})
 		return
 	}
 	u, err := audit.Start(log, audit.Record{

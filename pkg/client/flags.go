@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -184,6 +185,9 @@ func (f *Flags) plan(sys *cli.System) (p plan, err error) {
 	if p.params.Options, err = parseOptions(f.options); err != nil {
 		return p, err
 	}
+	if err := takeModel(&p.params); err != nil {
+		return p, err
+	}
 	if _, err := wire.Encode(f.api.Value, &llm.Prompt{Params: p.params}); err != nil {
 		return p, cli.Usagef("%w", err)
 	}
@@ -219,6 +223,21 @@ func parseOptions(list []string) ([]llm.Option, error) {
 		options = append(options, o)
 	}
 	return options, nil
+}
+
+// takeModel makes an option "model" the model, which decides about more than its
+// field: prices, limits, names in the cache.
+func takeModel(p *llm.Params) error {
+	i := slices.IndexFunc(p.Options, func(o llm.Option) bool { return o.Key == "model" })
+	if i < 0 {
+		return nil
+	}
+	var name string
+	if json.Unmarshal(p.Options[i].Value, &name) != nil || name == "" {
+		return cli.WithHint(cli.Usagef("--option model: it is not the name of a model"), "-m NAME says which model")
+	}
+	p.Model, p.Options = name, slices.Delete(p.Options, i, i+1)
+	return nil
 }
 
 // A float is a flag value that may be left out.

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"os"
@@ -141,6 +142,8 @@ func TestPlan(t *testing.T) {
 			llm.Params{Temperature: new(float64), MaxTokens: 1, Seed: ptr(int64(-9007199254740993))}, ""},
 		{"options, the last of each", []string{"--option", "a=1", "--option", `b={"x": [1.0, "="]}`, "--option", "a=null"},
 			llm.Params{Options: []llm.Option{{Key: "a", Value: []byte("null")}, {Key: "b", Value: []byte(`{"x":[1.0,"="]}`)}}}, ""},
+		{"a model among the options", []string{"-m", "cheap", "--option", "a=1", "--option", `model="dear"`},
+			llm.Params{Model: "dear", Options: []llm.Option{{Key: "a", Value: []byte("1")}}}, ""},
 		{"JSON", []string{"--json"}, llm.Params{JSON: true}, ""},
 		{"a schema is JSON too", []string{"--schema", schema}, llm.Params{JSON: true, Schema: []byte(`{"type":"object","a":1.0}`)}, ""},
 		{"a system message", []string{"-s", "Be brief."}, llm.Params{}, "Be brief."},
@@ -149,7 +152,7 @@ func TestPlan(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, p, err := user{args: test.args}.plan(t)
-			test.want.Model = defaultModel
+			test.want.Model = cmp.Or(test.want.Model, defaultModel)
 			if err != nil || !reflect.DeepEqual(p.params, test.want) || p.system != test.sys {
 				t.Errorf("%+v, system %q, error %v", p.params, p.system, err)
 			}
@@ -240,6 +243,8 @@ func TestNonsenseIsUsageAndOpensNothing(t *testing.T) {
 		{name: "an option that is empty", args: []string{"--option", "stop="}, message: "not JSON"},
 		{name: "an option with two values", args: []string{"--option", "stop=1 2"}, message: "not JSON"},
 		{name: "an option that is ours", args: []string{"--option", "stream=true"}, message: "cannot be set"},
+		{name: "an option that is a model and no name", args: []string{"--option", "model=4"}, message: "--option model"},
+		{name: "an option that is a model without a name", args: []string{"--option", "model=null"}, message: "--option model"},
 		{name: "a schema that is not there", args: []string{"--schema", filepath.Join(dir, "none")}, message: "none"},
 		{name: "a schema that is not JSON", args: []string{"--schema", file("text", "hello")}, message: "not JSON"},
 		{name: "a schema that is none", args: []string{"--schema", file("wrong", `{"type":"text"}`)}, message: "/type"},

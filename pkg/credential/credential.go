@@ -50,6 +50,7 @@ type Query struct {
 	StateDir  string    // locks of logins are in its folder "login"; empty: none can be refreshed
 	Silent    bool      // nobody is asked to unlock the keyring
 	Stderr    io.Writer // for what the key command says; nil discards it
+	Waiting   func()    // called once the key command has taken 5 s; may be nil
 }
 
 func (q Query) profile() string {
@@ -72,6 +73,10 @@ type Key struct {
 func newKey(e Entry, s source) Key {
 	return Key{Secret: e.Key, Source: s.name, Token: e.OAuth != nil, entry: e, store: s.store}
 }
+
+// Secrets are what no message may show: the key, and of a login, what gets the
+// next.
+func (k Key) Secrets() []string { return k.entry.Secrets() }
 
 func (k Key) String() string { return "key from " + k.Source }
 

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 )
 
@@ -76,7 +77,7 @@ func (f Files) Get(_ context.Context, profile string) (Entry, error) {
 // Set writes the key of profile, mode 0600 from the first moment, into a
 // folder of mode 0700, so that the file is either the old one or the new one
 // even after a loss of power.
-func (f Files) Set(_ context.Context, profile string, e Entry) error {
+func (f Files) Set(ctx context.Context, profile string, e Entry) error {
 	if err := f.check(profile); err != nil {
 		return err
 	}
@@ -92,8 +93,12 @@ func (f Files) Set(_ context.Context, profile string, e Entry) error {
 	if err := os.Chmod(folder, 0o700); err != nil {
 		return err
 	}
-	// Names of profiles do not begin with a dot.
-	file, err := os.CreateTemp(folder, "."+profile+".*")
+	d, err := hold(ctx, folder)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	file, err := f.temporary(profile)
 	if err != nil {
 		return err
 	}
@@ -111,23 +116,80 @@ func (f Files) Set(_ context.Context, profile string, e Entry) error {
 		os.Remove(file.Name())
 		return err
 	}
-	return syncFolder(folder)
+	return d.Sync()
 }
 
-// Delete removes the key of profile.
-func (f Files) Delete(_ context.Context, profile string) error {
+// Delete removes the key of profile, and what a process that was killed while
+// it set one has left.
+func (f Files) Delete(ctx context.Context, profile string) error {
 	if err := f.check(profile); err != nil {
 		return err
 	}
 	path := f.Path(profile)
-	err := os.Remove(path)
+	d, err := hold(ctx, filepath.Dir(path))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return ErrNoEntry
 	case err != nil:
 		return err
 	}
-	return syncFolder(filepath.Dir(path))
+	defer d.Close()
+	if err := f.clear(profile); err != nil {
+		return err
+	}
+	err = os.Remove(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return ErrNoEntry
+	case err != nil:
+		return err
+	}
+	return d.Sync()
+}
+
+// temporary makes the file that is to become the one of profile. Its name is
+// always the same, so that a process that is killed leaves no key that nobody
+// knows of. Names of profiles do not begin with a dot.
+func (f Files) temporary(profile string) (*os.File, error) {
+	if err := f.clear(profile); err != nil {
+		return nil, err
+	}
+	path := filepath.Join(f.ConfigDir, "keys", "."+profile+".new")
+	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, 0o600)
+}
+
+// clear removes the temporary files of profile: those of temporary and reserve,
+// and those that ended in a random number, as they did once.
+func (f Files) clear(profile string) error {
+	folder := filepath.Join(f.ConfigDir, "keys")
+	files, err := os.ReadDir(folder)
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		end, ours := strings.CutPrefix(file.Name(), "."+profile+".")
+		if !ours || end != "new" && end != "refresh" && strings.Trim(end, "0123456789") != "" {
+			continue
+		}
+		if err := os.Remove(filepath.Join(folder, file.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// hold opens folder and locks it until it is closed: those who write in it
+// share the name of the temporary file. Where there are no locks there is none.
+func hold(ctx context.Context, folder string) (*os.File, error) {
+	d, err := os.Open(folder)
+	if err != nil {
+		return nil, err
+	}
+	if err := flock(ctx, d); ctx.Err() != nil || errors.As(err, new(*BusyError)) {
+		d.Close()
+		return nil, err
+	}
+	return d, nil
 }
 
 func (f Files) check(profile string) error {
@@ -135,13 +197,4 @@ func (f Files) check(profile string) error {
 		return errNoConfigDir
 	}
 	return CheckProfile(profile)
-}
-
-func syncFolder(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -49,6 +50,51 @@ func TestFiles(t *testing.T) {
 	}
 	if _, err := files.Get(ctx, "default"); !errors.Is(err, ErrNoEntry) {
 		t.Errorf("after delete: %v", err)
+	}
+}
+
+// What a process that was killed while it set a key has left holds a key: it
+// goes with the next Set or Delete, and nobody's else does.
+func TestLeftoversAreRemoved(t *testing.T) {
+	ctx, files := t.Context(), Files{ConfigDir: t.TempDir()}
+	folder := filepath.Dir(files.Path("a"))
+	leave := func() {
+		for _, name := range []string{".a.new", ".a.refresh", ".a.1234567", ".a.b.new", ".a.b.7654321", ".a.note"} {
+			write(t, filepath.Join(folder, name), "sk-left-behind")
+		}
+	}
+	left := func() (names []string) {
+		entries, err := os.ReadDir(folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			names = append(names, e.Name())
+		}
+		return names
+	}
+	others := []string{".a.b.7654321", ".a.b.new", ".a.note"}
+
+	leave()
+	if err := files.Delete(ctx, "a"); !errors.Is(err, ErrNoEntry) || !slices.Equal(left(), others) {
+		t.Errorf("after Delete of nothing: %v, %v", left(), err)
+	}
+	leave()
+	elsewhere := filepath.Join(t.TempDir(), "elsewhere")
+	write(t, elsewhere, "mine")
+	os.Remove(filepath.Join(folder, ".a.new"))
+	if err := os.Symlink(elsewhere, filepath.Join(folder, ".a.new")); err != nil {
+		t.Fatal(err)
+	}
+	if err := files.Set(ctx, "a", Entry{Key: "sk-one", Host: "h"}); err != nil || !slices.Equal(left(), append(others, "a")) {
+		t.Errorf("after Set: %v, %v", left(), err)
+	}
+	if text, err := os.ReadFile(elsewhere); string(text) != "mine" {
+		t.Errorf("written through a symbolic link: %q, %v", text, err)
+	}
+	leave()
+	if err := files.Delete(ctx, "a"); err != nil || !slices.Equal(left(), others) {
+		t.Errorf("after Delete: %v, %v", left(), err)
 	}
 }
 

@@ -199,6 +199,7 @@ func TestKeyCommand(t *testing.T) {
 		{"prints to stderr alone", "echo sk-one >&2", "", "it printed nothing", "sk-one\n"},
 		{"empty first line", "echo; echo sk-two", "", "the first line it printed is empty", ""},
 		{"prose", "echo no such entry", "", "white space", ""},
+		{"no end of line", "cat /dev/zero | tr '\\000' k", "", "more than 64 KiB without an end of line", ""},
 		{"too long", "echo " + long + "k", "", "longer than 4096 bytes", ""},
 	}
 	for _, test := range tests {
@@ -223,6 +224,24 @@ func TestKeyCommand(t *testing.T) {
 				t.Errorf("the error repeats what was printed: %v", err)
 			}
 		})
+	}
+}
+
+// A command that does not end is ended, and what it has printed counts; that it
+// is waited for is told meanwhile.
+func TestKeyCommandThatGoesOn(t *testing.T) {
+	for _, text := range []string{"yes sk-one", "echo sk-one; exec sleep 60", "echo sk-one; echo two; sleep 5"} {
+		told := make(chan bool, 1)
+		line, err := command{text: text, grace: 50 * time.Millisecond, quiet: time.Microsecond, waiting: func() { told <- true }}.firstLine(t.Context())
+		if line != "sk-one" || err != nil {
+			t.Errorf("%s: %q, %v", text, line, err)
+		}
+		<-told
+	}
+	line, err := command{text: "yes sk-one | head -n 1", grace: time.Minute, quiet: time.Minute,
+		waiting: func() { t.Error("told that a quick command is waited for") }}.firstLine(t.Context())
+	if line != "sk-one" || err != nil {
+		t.Errorf("%q, %v", line, err)
 	}
 }
 

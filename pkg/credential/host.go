@@ -14,24 +14,21 @@ type URLError struct{ Why string }
 func (e *URLError) Error() string { return "base URL: " + e.Why }
 
 // HostOf is what a key for baseURL is bound to: its host in lower case, with
-// the port if that is not the scheme's own (443, 80), or "unix" and the path
-// of a socket. The error is a *URLError.
+// the port unless that is the one of https (443), or "unix" and the path of a
+// socket. So http://host, which is host:80, does not get the key of
+// https://host. The error is a *URLError.
 func HostOf(baseURL string) (string, error) {
 	u, err := url.Parse(baseURL)
 	if err != nil {
 		return "", &URLError{"not a URL"}
 	}
-	ownPort := ""
 	switch u.Scheme {
 	case "unix":
 		if u.Host != "" || !path.IsAbs(u.Path) {
 			return "", &URLError{"unix needs an absolute path, as in unix:///run/model.sock"}
 		}
 		return "unix" + path.Clean(u.Path), nil
-	case "https":
-		ownPort = ":443"
-	case "http":
-		ownPort = ":80"
+	case "https", "http":
 	default:
 		return "", &URLError{"it begins with none of https://, http:// and unix://"}
 	}
@@ -39,5 +36,11 @@ func HostOf(baseURL string) (string, error) {
 		return "", &URLError{fmt.Sprintf("no host after %s://", u.Scheme)}
 	}
 	host := strings.TrimSuffix(strings.ToLower(u.Host), ":")
-	return strings.TrimSuffix(host, ownPort), nil
+	switch {
+	case u.Scheme == "https":
+		host = strings.TrimSuffix(host, ":443")
+	case u.Port() == "":
+		host += ":80"
+	}
+	return host, nil
 }

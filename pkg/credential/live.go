@@ -148,14 +148,13 @@ func (e *RefreshError) Error() string {
 
 func (e *RefreshError) Unwrap() error { return e.Err }
 
-// Temporary reports whether it may be had later: the provider did not refuse it.
+// Temporary reports whether it may soon be had, and nobody has to do anything for
+// it: the way to the provider or the provider itself failed, or another process
+// holds the lock.
 func (e *RefreshError) Temporary() bool {
 	var refusal *oauth.Error
-	switch {
-	case errors.As(e.Err, &refusal):
-		return !refusal.Refused()
-	case errors.Is(e.Err, oauth.ErrEnded), errors.Is(e.Err, errNoStateDir), overtaken(e.Err):
-		return false
+	if errors.As(e.Err, &refusal) {
+		return refusal.Temporary()
 	}
-	return true
+	return errors.As(e.Err, new(*oauth.NetworkError)) || errors.As(e.Err, new(*BusyError))
 }

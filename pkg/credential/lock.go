@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -18,16 +19,31 @@ import (
 // pause is how long a refresh that failed is not tried again.
 const pause = 10 * time.Second
 
-var errNoStateDir = errors.New("no folder of state: neither $XDG_STATE_HOME nor $HOME is set")
+// lockPatience is how long a lock is waited for; a variable for tests.
+var lockPatience = 10 * time.Second
+
+// lockPoll is how long is waited between two looks at a lock, at most.
+const lockPoll = 50 * time.Millisecond
+
+// ErrNoStateDir says that there is nowhere to keep a lock.
+var ErrNoStateDir = errors.New("no folder of state: neither $XDG_STATE_HOME nor $HOME is set")
+
+// A BusyError is a login whose lock another process holds for too long.
+type BusyError struct{ Path string }
+
+func (e *BusyError) Error() string {
+	return fmt.Sprintf("another process has held the login's lock for %v: %s", lockPatience, e.Path)
+}
 
 // A LockFile is a held lock on a login. It ends with Close, or with the process.
 type LockFile struct{ file *os.File }
 
-// Lock waits for the lock at path, in the order of those who ask, until ctx
-// ends. File and folder are made, for this user alone.
+// Lock waits for the lock at path, until ctx ends, and for 10 s at most: then it
+// fails with *BusyError. Without a folder of state there is no lock, and it fails
+// with ErrNoStateDir. File and folder are made, for this user alone.
 func Lock(ctx context.Context, path string) (*LockFile, error) {
 	if !filepath.IsAbs(path) {
-		return nil, errNoStateDir
+		return nil, ErrNoStateDir
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
@@ -36,26 +52,32 @@ func Lock(ctx context.Context, path string) (*LockFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	done := make(chan error, 1)
-	go func() {
-		err := error(syscall.EINTR)
-		for errors.Is(err, syscall.EINTR) {
-			err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX)
-		}
-		done <- err
-	}()
-	select {
-	case err = <-done:
-	case <-ctx.Done():
-		// The system call cannot be ended: whoever holds the lock ends it.
-		go func() { <-done; f.Close() }()
-		return nil, ctx.Err()
-	}
-	if err != nil {
+	if err := flock(ctx, f); err != nil {
 		f.Close()
-		return nil, &os.PathError{Op: "flock", Path: path, Err: err}
+		return nil, err
 	}
 	return &LockFile{f}, nil
+}
+
+// flock looks again and again: a system call that waits cannot be given up.
+func flock(ctx context.Context, f *os.File) error {
+	patience := time.After(lockPatience)
+	for wait := time.Millisecond; ; wait = min(2*wait, lockPoll) {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		switch {
+		case err == nil:
+			return nil
+		case !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR):
+			return &os.PathError{Op: "flock", Path: f.Name(), Err: err}
+		}
+		select {
+		case <-time.After(wait):
+		case <-patience:
+			return &BusyError{f.Name()}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // Close gives the lock back.
@@ -64,7 +86,10 @@ func (l *LockFile) Close() error { return l.file.Close() }
 // keep writes down that e could not be refreshed. It is a courtesy to the
 // server: where it cannot be written, others ask once more.
 func (l *LockFile) keep(e Entry, err error) {
-	f := failure{Login: e.fingerprint(), At: time.Now(), Ended: errors.Is(err, oauth.ErrEnded), Text: err.Error()}
+	f := failure{
+		Login: e.fingerprint(), At: time.Now(), Text: err.Error(),
+		Ended: errors.Is(err, oauth.ErrEnded), Network: errors.As(err, new(*oauth.NetworkError)),
+	}
 	errors.As(err, &f.Refusal)
 	data, err := json.Marshal(f)
 	if err == nil && l.file.Truncate(0) == nil {

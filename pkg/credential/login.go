@@ -2,6 +2,7 @@ package credential
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"gptpipe/pkg/oauth"
@@ -26,6 +27,14 @@ func (l Login) String() string { return "login at " + l.Provider.String() }
 
 // GoString hides the secrets from %#v.
 func (l Login) GoString() string { return l.String() }
+
+// errEnded is a login that is no credential any more.
+var errEnded = fmt.Errorf("%w: gpt-key login makes a new one", oauth.ErrEnded)
+
+// Ended reports whether the access token has expired and nothing gets another.
+func (l *Login) Ended() bool {
+	return l.Flow != FlowClient && l.Refresh == "" && !l.Expires.IsZero() && !time.Now().Before(l.Expires)
+}
 
 // next asks the provider for the next token.
 func (l *Login) next(ctx context.Context) (oauth.Token, error) {

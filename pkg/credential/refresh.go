@@ -13,19 +13,33 @@ import (
 // ErrNoLogin says that what is stored is a key, which cannot be refreshed.
 var ErrNoLogin = errors.New("what is stored is a key, not a login")
 
-// A NotStoredError is an access token that was got and could not be stored. The
-// old refresh token may be worth nothing any more: when this process ends, the
-// login may be lost.
-type NotStoredError struct{ Err error }
+// A NotStoredError is an access token that was got and could not be stored.
+type NotStoredError struct {
+	Lost bool // the login, with this process: the server may take the stored refresh token no more
+	Err  error
+}
 
 func (e *NotStoredError) Error() string {
+	if e.Lost {
+		return "the refreshed login is not stored, and may be lost when this process ends (gpt-key login makes a new one): " + e.Err.Error()
+	}
 	return "the refreshed login is not stored: " + e.Err.Error()
 }
 func (e *NotStoredError) Unwrap() error { return e.Err }
 
+// An UnwritableError is a login that was not refreshed, since its store could
+// not have taken what would have come: it is as good as before.
+type UnwritableError struct{ Err error }
+
+func (e *UnwritableError) Error() string {
+	return fmt.Sprintf("it could not be stored: %v; the server was not asked, and the login is still good: make room, or the folder writable, and run this again", e.Err)
+}
+func (e *UnwritableError) Unwrap() error { return e.Err }
+
 // grace is how long a refresh that is under way goes on after its context has
-// ended: the server may have changed the refresh token already.
-const grace = 2 * time.Second
+// ended, as long as the commands drain: the server may have changed the refresh
+// token already.
+const grace = 10 * time.Second
 
 // LockPath is the lock of a profile's login, in the folder of what outlives a
 // run. All processes of the user have to go by the same.
@@ -44,8 +58,8 @@ func LockPath(stateDir, profile string) string {
 // there is an entry, which this process can use and refresh again.
 //
 // Other errors are those of oauth.Provider.Refresh and Client, of the store, of
-// the lock and of ctx; ErrNoLogin; and *BoundError, if what is stored now is for
-// another host than old.
+// Lock and of ctx; ErrNoLogin; *UnwritableError; and *BoundError, if what is
+// stored now is for another host than old.
 func Refresh(ctx context.Context, store Store, lockPath, profile string, old Entry) (Entry, error) {
 	lock, err := Lock(ctx, lockPath)
 	if err != nil {
@@ -72,6 +86,16 @@ func Refresh(ctx context.Context, store Store, lockPath, profile string, old Ent
 	if err := lock.repeated(last); err != nil {
 		return Entry{}, err
 	}
+	set := func(e Entry) error { return store.Set(ctx, profile, e) }
+	// What the server takes no more once it has answered is not spent for nothing.
+	if files, ok := store.(Files); ok && last.OAuth.Flow != FlowClient && last.unsaved == "" {
+		room, err := files.reserve(profile, last)
+		if err != nil {
+			return Entry{}, &UnwritableError{err}
+		}
+		defer room.discard()
+		set = room.commit
+	}
 	ctx, cancel := outlasting(ctx)
 	defer cancel()
 	token, err := last.OAuth.next(ctx)
@@ -82,7 +106,7 @@ func Refresh(ctx context.Context, store Store, lockPath, profile string, old Ent
 		return Entry{}, err
 	}
 	next := last.WithToken(token)
-	// Who sets, deletes or logs in anew does not wait for this lock.
+	// A file or an entry that is changed by hand does not wait for this lock.
 	now, err := store.Get(ctx, profile)
 	switch {
 	case err == nil && now.Key != stored.Key:
@@ -93,11 +117,11 @@ func Refresh(ctx context.Context, store Store, lockPath, profile string, old Ent
 	case errors.Is(err, ErrNoEntry):
 		return Entry{}, err
 	case err == nil:
-		err = store.Set(ctx, profile, next)
+		err = set(next)
 	}
 	if err != nil {
 		next.unsaved = stored.Key
-		return next, &NotStoredError{err}
+		return next, &NotStoredError{next.OAuth.Flow != FlowClient, err}
 	}
 	return next, nil
 }
@@ -133,14 +157,18 @@ type failure struct {
 	Login   string       `json:"login"` // the fingerprint of what was refreshed
 	At      time.Time    `json:"at"`
 	Ended   bool         `json:"ended,omitempty"`
+	Network bool         `json:"network,omitempty"`
 	Refusal *oauth.Error `json:"refusal,omitempty"`
 	Text    string       `json:"text"`
 }
 
 func (f failure) error() error {
 	err := errors.New(f.Text)
-	if f.Refusal != nil {
+	switch {
+	case f.Refusal != nil:
 		err = f.Refusal
+	case f.Network:
+		err = &oauth.NetworkError{Err: err}
 	}
 	if f.Ended {
 		err = fmt.Errorf("%w: %w", oauth.ErrEnded, err)

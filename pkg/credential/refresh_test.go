@@ -424,7 +424,7 @@ func TestOnlyLoginsAreRefreshed(t *testing.T) {
 	if _, err := Refresh(t.Context(), files, lock, "default", old); !errors.Is(err, ErrNoLogin) {
 		t.Errorf("got %v", err)
 	}
-	if _, err := Refresh(t.Context(), files, LockPath("", "default"), "default", old); !errors.Is(err, errNoStateDir) {
+	if _, err := Refresh(t.Context(), files, LockPath("", "default"), "default", old); !errors.Is(err, ErrNoStateDir) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -3,10 +3,12 @@ package credential
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // A source is a place to look for a key. look answers a cleaned key, or why
@@ -35,11 +37,19 @@ func (q Query) sources() []source {
 	}
 }
 
+// How long a key command may go on after its first line, and how long it may
+// take before Query.Waiting is called.
+const (
+	commandGrace = 10 * time.Second
+	commandQuiet = 5 * time.Second
+)
+
 func (q Query) fromCommand(ctx context.Context) (Entry, error) {
 	if q.Command == "" {
 		return Entry{}, errNotGiven
 	}
-	line, err := firstLine(ctx, q.Command, q.Stderr)
+	c := command{q.Command, q.Stderr, commandGrace, commandQuiet, q.Waiting}
+	line, err := c.firstLine(ctx)
 	if err != nil {
 		return Entry{}, err
 	}
@@ -74,7 +84,8 @@ func (q Query) fromCredentials(context.Context) (Entry, error) {
 	return cleaned(text)
 }
 
-// fromStore looks in a store and answers nothing that is bound elsewhere.
+// fromStore looks in a store and answers nothing that is bound elsewhere, and no
+// login that has ended.
 func (q Query) fromStore(s Store) func(context.Context) (Entry, error) {
 	return func(ctx context.Context) (Entry, error) {
 		entry, err := s.Get(ctx, q.profile())
@@ -83,6 +94,8 @@ func (q Query) fromStore(s Store) func(context.Context) (Entry, error) {
 			return Entry{}, err
 		case entry.Host != q.Host:
 			return Entry{}, &BoundError{entry.Host}
+		case entry.OAuth != nil && entry.OAuth.Ended():
+			return Entry{}, errEnded
 		}
 		return entry, nil
 	}
@@ -97,9 +110,12 @@ func cleaned(text string) (Entry, error) {
 // around them.
 const maxStored = 64 << 10
 
-// readSome reads more than any key has, and not without end.
+// readSome reads all of r, and refuses more than maxStored.
 func readSome(r io.Reader) (string, error) {
-	data, err := io.ReadAll(io.LimitReader(r, maxStored))
+	data, err := io.ReadAll(io.LimitReader(r, maxStored+1))
+	if err == nil && len(data) > maxStored {
+		return "", &InvalidError{fmt.Sprintf("it is longer than %d KiB", maxStored>>10)}
+	}
 	return string(data), err
 }
 

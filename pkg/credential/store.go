@@ -36,6 +36,14 @@ type Entry struct {
 	unsaved string // the key that is stored in its place, where it could not be
 }
 
+// Secrets are what no message may show.
+func (e Entry) Secrets() []string {
+	if e.OAuth == nil {
+		return []string{e.Key}
+	}
+	return []string{e.Key, e.OAuth.Refresh, e.OAuth.Provider.ClientSecret}
+}
+
 func (e Entry) String() string { return "key for " + e.Host }
 
 // GoString hides the key from %#v.

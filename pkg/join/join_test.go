@@ -96,7 +96,11 @@ func TestJoin(t *testing.T) {
 		},
 		{
 			name: "without the value", in: []string{`{"doc":"a","seq":0,"last":true}`, `{"doc":"b","seq":0,"error":"odd"}`},
-			want: "", problems: []string{`a#0: failed: no field "text"`, "b#0: failed: odd", "b: no last chunk, missing from b#1 on"}, incomplete: true,
+			want: "", problems: []string{`a#0: failed: no field "text"`, `b#0: failed: no field "text"`, "b: no last chunk, missing from b#1 on"}, incomplete: true,
+		},
+		{
+			name: "errors of the user's own", in: []string{text("a", 0, 0, 1, "x", `,"error":"disk full"`), text("a", 1, 1, 2, "y", `,"error":null`), text("a", 2, 2, 3, "z", `,"error":{"type":7}`+last)},
+			want: "xyz",
 		},
 		{
 			name: "allowed", opt: Options{AllowMissing: true},

@@ -54,8 +54,8 @@ func value(rec *record.Record, in string) (p piece, failure string) {
 	name := rec.Current(in)
 	v, ok := rec.Get(name)
 	if in == "" || !ok {
-		if e, failed := rec.Get("error"); failed && string(e) != "null" {
-			return p, describe(e)
+		if kind, failed := rec.Failed(); failed {
+			return p, describe(rec, kind)
 		}
 	}
 	if !ok {
@@ -95,18 +95,15 @@ func whole(digits []byte) (n int64, ok bool) {
 	return n, true
 }
 
-// describe says in words what the error field of a record says.
-func describe(v []byte) string {
-	var e struct{ Type, Message string }
-	switch err := json.Unmarshal(v, &e); {
-	case err != nil || e.Type == "" && e.Message == "":
-		return record.Text(v)
-	case e.Message == "":
-		return e.Type
-	case e.Type == "":
-		return e.Message
+// describe says in words what the error of a record says, of which the type is
+// known.
+func describe(rec *record.Record, kind string) string {
+	v, _ := rec.Get("error")
+	var e struct{ Message string }
+	if json.Unmarshal(v, &e) != nil || e.Message == "" {
+		return kind
 	}
-	return e.Type + ": " + e.Message
+	return kind + ": " + e.Message
 }
 
 func isTrue(rec *record.Record, name string) bool {

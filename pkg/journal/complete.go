@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 
@@ -17,19 +18,29 @@ func (e *WriteError) Unwrap() error { return e.Err }
 
 // New puts a journal around next: what it holds is not asked, and what next
 // answers is in it before it is handed on. KeyOf is the name of a request.
+//
+// A failure that was asked for Again has a name of its own, so that it is told
+// from the one because of which it was asked, and is an answer to the next
+// request that is asked Again.
 func New(next llm.Completer, j *Journal, keyOf func(*llm.Request) Key) llm.Completer {
 	return llm.Func(func(ctx context.Context, req *llm.Request) (*llm.Response, error) {
 		key := keyOf(req)
-		stored, _, err := j.Get(key)
-		if err != nil {
-			return nil, fmt.Errorf("the journal cannot be read: %w", err)
+		resp, err := j.find(key)
+		if req.Again && err == nil && (resp == nil || !req.Takes(resp)) {
+			resp, err = j.find(again(key))
 		}
-		if resp, ok := llm.Stored(stored); ok && req.Takes(resp) {
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("the journal cannot be read: %w", err)
+		case resp != nil:
 			return resp, resp.Err()
 		}
-		resp, err := next.Complete(ctx, req)
+		resp, err = next.Complete(ctx, req)
 		if resp == nil || err != nil && resp.Err() == nil {
 			return resp, err
+		}
+		if req.Again && err != nil {
+			key = again(key)
 		}
 		value, encodeErr := json.Marshal(resp)
 		if encodeErr != nil {
@@ -41,3 +52,13 @@ func New(next llm.Completer, j *Journal, keyOf func(*llm.Request) Key) llm.Compl
 		return resp, err
 	})
 }
+
+// find returns the response under key, or nil.
+func (j *Journal) find(key Key) (*llm.Response, error) {
+	stored, _, err := j.Get(key)
+	resp, _ := llm.Stored(stored)
+	return resp, err
+}
+
+// again is the name of a failure that was asked for again.
+func again(key Key) Key { return sha256.Sum256(append([]byte("again "), key[:]...)) }

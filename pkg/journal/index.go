@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"os"
+
+	"golang.org/x/sys/unix"
 )
 
 // An index says where in a journal the answer of a key stands. It is a hash
@@ -24,8 +26,10 @@ type index struct {
 // that zero is a free slot; its length.
 const slotSize = 24
 
-func newIndex(dir string, entries int) (*index, error) {
-	f, err := os.CreateTemp(dir, ".gpt-map-index-*")
+// newIndex makes an index for so many entries, on the disk of dir. One that is to
+// leave no trace there, not even for a moment, may be in memory.
+func newIndex(dir string, entries int, traceless bool) (*index, error) {
+	f, err := unnamed(dir, traceless)
 	if err != nil {
 		return nil, err
 	}
@@ -33,11 +37,29 @@ func newIndex(dir string, entries int) (*index, error) {
 	for slots < 2*uint64(entries) {
 		slots *= 2
 	}
-	if err := errors.Join(os.Remove(f.Name()), f.Truncate(int64(slots*slotSize))); err != nil {
+	if err := f.Truncate(int64(slots * slotSize)); err != nil {
 		f.Close()
 		return nil, err
 	}
 	return &index{f, slots - 1}, nil
+}
+
+func unnamed(dir string, traceless bool) (*os.File, error) {
+	if !traceless {
+		f, err := os.CreateTemp(dir, ".gpt-map-index-*")
+		if err != nil {
+			return nil, err
+		}
+		return f, os.Remove(f.Name())
+	}
+	if f, err := os.OpenFile(dir, os.O_RDWR|unix.O_TMPFILE, 0o600); err == nil {
+		return f, nil
+	}
+	fd, err := unix.MemfdCreate("gpt-map-index", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), "gpt-map-index"), nil
 }
 
 // find returns the slot of a key, or the free one where it belongs.

@@ -60,6 +60,7 @@ var ErrForeign = errors.New("the file is there and is not a journal of gpt-map")
 type Journal struct {
 	file    *os.File
 	refresh bool
+	looks   bool // and changes nothing
 	index   *index
 	found   int
 
@@ -92,10 +93,30 @@ func Open(path string, refresh bool, reserve int64) (*Journal, error) {
 	return j, nil
 }
 
-// lock opens the file at path and locks it.
+// Look opens the journal at path to find answers in it, also while another
+// process writes it or where nothing can be written: it takes no lock and
+// changes nothing, and Put does nothing.
+func Look(path string, refresh bool) (*Journal, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, err
+	}
+	j := &Journal{file: f, refresh: refresh, looks: true}
+	lines, err := j.check()
+	if err == nil && lines > 0 {
+		err = j.read(lines)
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return j, nil
+}
+
+// lock opens the file at path, which no link may lead away from, and locks it.
 func lock(path string) (*os.File, error) {
 	for {
-		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 		if err != nil {
 			return nil, err
 		}
@@ -166,6 +187,7 @@ func (j *Journal) check() (lines int, err error) {
 		return 0, nil // none, or one whose first line was cut off
 	case err != nil:
 		return 0, err
+	case zeros && j.looks:
 	case zeros:
 		if _, err := j.file.WriteAt([]byte(header), 0); err != nil {
 			return 0, err
@@ -193,7 +215,7 @@ func (j *Journal) check() (lines int, err error) {
 
 // read makes the index.
 func (j *Journal) read(lines int) error {
-	x, err := newIndex(filepath.Dir(j.file.Name()), lines)
+	x, err := newIndex(filepath.Dir(j.file.Name()), lines, j.looks)
 	if err != nil {
 		return err
 	}
@@ -274,6 +296,9 @@ func (j *Journal) Get(key Key) (answer json.RawMessage, ok bool, err error) {
 // process. After an error no more is to be asked: the journal takes only what
 // the reserve has room for, if there is one.
 func (j *Journal) Put(key Key, answer json.RawMessage) error {
+	if j.looks {
+		return nil
+	}
 	line := make([]byte, 0, keyEnd+len(refreshed)+len(answer)+16)
 	line = append(line, keyPrefix...)
 	line = hex.AppendEncode(line, key[:])
@@ -324,7 +349,9 @@ func (j *Journal) sync() {
 func (j *Journal) Close() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.syncing.Stop()
+	if j.syncing != nil {
+		j.syncing.Stop()
+	}
 	err := j.failed
 	if j.allocated > j.size {
 		_ = j.file.Truncate(j.size) // else the next run does it

@@ -355,6 +355,35 @@ func TestCompleter(t *testing.T) {
 		}
 		j.Close()
 	}
+	// What was cut is asked for again once, however often the run is repeated.
+	for run, wantAsked := range []int{1, 0} {
+		j := open(t, path, false)
+		c := New(model, j, sum)
+		asked = 0
+		for _, body := range []string{"hello", "cut"} {
+			resp, err := c.Complete(t.Context(), &llm.Request{Body: []byte(body), Again: true})
+			if resp == nil || (err != nil) != (body == "cut") {
+				t.Errorf("run %d, %s: %+v, %v", run, body, resp, err)
+			}
+		}
+		if asked != wantAsked {
+			t.Errorf("run %d again asked %d times, not %d", run, asked, wantAsked)
+		}
+		j.Close()
+	}
+	// An answer to what was asked again is one for all.
+	well := llm.Func(func(context.Context, *llm.Request) (*llm.Response, error) { return &llm.Response{Text: "whole"}, nil })
+	other := filepath.Join(t.TempDir(), "out.partial")
+	for run, next := range []llm.Completer{model, well, model} {
+		j := open(t, other, false)
+		asked = 0
+		resp, err := New(next, j, sum).Complete(t.Context(), &llm.Request{Body: []byte("cut"), Again: run == 1})
+		if run == 0 && (err == nil || asked != 1) || run > 0 && (err != nil || resp.Text != "whole" || asked != 0) {
+			t.Errorf("run %d: %+v, %v, asked %d times", run, resp, err, asked)
+		}
+		j.Close()
+	}
+
 	j := open(t, path, false)
 	j.file.Close()
 	var w *WriteError

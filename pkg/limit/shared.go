@@ -2,35 +2,44 @@ package limit
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"gptpipe/pkg/hub"
+	"gptpipe/pkg/llm"
 	"gptpipe/pkg/pace"
 )
 
-// patience is how long a start is waited for before it is looked up whether the
-// server has asked another process to wait.
-const patience = 3 * time.Second
+// A start that is waited for for so long has it looked up whether the server has
+// asked another process to wait; for that, at most once in patience.
+const (
+	moment   = time.Second
+	patience = 3 * time.Second
+)
+
+var errOther = errors.New("it told another process so")
 
 // Shared is a pacer for all of the user's processes: the limits of a budget in
 // the hub, the strictest that any of its present users asks for. When the hub
 // fails, broken is told once, and the limits hold in this process alone. When
 // starts are held because of what the server has told another process, held is
-// told once for how long.
-func Shared(h *hub.Client, b hub.Budget, broken func(error), held func(time.Duration)) Pacer {
+// told once for how long; if that is longer than maxWait, the error of Start is
+// a *llm.WaitError.
+func Shared(h *hub.Client, b hub.Budget, maxWait time.Duration, broken func(error), held func(time.Duration)) Pacer {
 	limits := pace.Limits{PerSecond: b.PerSecond, PerMinute: b.PerMinute, TokensPerMinute: b.TokensPerMinute}
-	return &shared{hub: h, budget: b, local: Local(limits), told: broken, held: held}
+	return &shared{hub: h, budget: b, local: Local(limits), maxWait: maxWait, told: broken, held: held}
 }
 
 type shared struct {
-	hub    *hub.Client
-	budget hub.Budget
-	local  Pacer
-	told   func(error)
-	held   func(time.Duration)
-	broken atomic.Bool
+	hub     *hub.Client
+	budget  hub.Budget
+	local   Pacer
+	maxWait time.Duration
+	told    func(error)
+	held    func(time.Duration)
+	broken  atomic.Bool
 
 	mu      sync.Mutex
 	resting time.Time // until then nothing is looked up
@@ -39,14 +48,14 @@ type shared struct {
 // Start implements Pacer.
 func (s *shared) Start(ctx context.Context, tokens int) (reserved bool, err error) {
 	if !s.broken.Load() {
-		late := time.AfterFunc(patience, s.look)
-		reserved, err := s.hub.Start(ctx, s.budget, tokens)
-		late.Stop()
+		reserved, err := s.start(ctx, tokens)
 		switch {
 		case err == nil:
 			return reserved, nil
 		case ctx.Err() != nil:
 			return false, context.Cause(ctx)
+		case errors.As(err, new(*llm.WaitError)):
+			return false, err
 		}
 		if s.broken.CompareAndSwap(false, true) {
 			s.told(err)
@@ -55,35 +64,68 @@ func (s *shared) Start(ctx context.Context, tokens int) (reserved bool, err erro
 	return s.local.Start(ctx, tokens)
 }
 
-// look tells of a hold that has not been told of.
-func (s *shared) look() {
-	if !s.rest(patience) {
-		return
+// start asks the hub, and gives up if it is held for too long.
+func (s *shared) start(ctx context.Context, tokens int) (reserved bool, err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	var late *time.Timer
+	s.mu.Lock()
+	late = time.AfterFunc(min(moment, s.maxWait), func() {
+		if ctx.Err() != nil {
+			return
+		}
+		again := s.look(cancel)
+		s.mu.Lock()
+		late.Reset(again)
+		s.mu.Unlock()
+	})
+	s.mu.Unlock()
+	reserved, err = s.hub.Start(ctx, s.budget, tokens)
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	cancel(nil)
+	late.Stop()
+	return reserved, err
+}
+
+// look tells of a hold that has not been told of, or ends who waits if it is too
+// long, and says when to look again.
+func (s *shared) look(end context.CancelCauseFunc) (again time.Duration) {
+	s.mu.Lock()
+	left := time.Until(s.resting)
+	if left <= 0 {
+		s.resting = time.Now().Add(patience)
+	}
+	s.mu.Unlock()
+	if left > 0 {
+		return left
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	stats, err := s.hub.Stats(ctx)
 	if err != nil {
-		return // who waits will see it
+		return patience // who waits will see it
 	}
 	for _, b := range stats.Sharing.Budgets {
-		if b.Name == s.budget.Name && b.Held > 0 {
+		switch {
+		case b.Name != s.budget.Name:
+		case b.Held > s.maxWait:
+			end(&llm.WaitError{Wait: b.Held, Max: s.maxWait, Err: errOther})
+		case b.Held > patience-moment: // else it is over before anybody wonders
 			s.rest(b.Held + time.Second)
 			s.held(b.Held)
 		}
 	}
+	return patience
 }
 
-// rest has nothing looked up for d, and reports whether that was not so already.
-func (s *shared) rest(d time.Duration) bool {
+// rest has nothing looked up for d.
+func (s *shared) rest(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := time.Now()
-	awake := now.After(s.resting)
-	if until := now.Add(d); until.After(s.resting) {
+	if until := time.Now().Add(d); until.After(s.resting) {
 		s.resting = until
 	}
-	return awake
 }
 
 // Settle implements Pacer.

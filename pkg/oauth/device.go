@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode"
 
 	"golang.org/x/oauth2"
 )
@@ -35,7 +34,7 @@ func (p Provider) Device(ctx context.Context, show func(url, code string, expire
 	switch {
 	case err != nil:
 		return Token{}, plain(ctx, err, p.ClientSecret)
-	case da.DeviceCode == "" || !shows(da.UserCode) || checkURL("", da.VerificationURI) != nil:
+	case da.DeviceCode == "" || !shows(da.UserCode) || !shows(da.VerificationURI) || checkURL("", da.VerificationURI) != nil:
 		return Token{}, errBadAnswer
 	}
 	if da.Interval < 0 {
@@ -49,9 +48,10 @@ func (p Provider) Device(ctx context.Context, show func(url, code string, expire
 	return p.poll(ctx, da)
 }
 
-// shows reports whether a person can be shown code, on one line.
-func shows(code string) bool {
-	return code != "" && len(code) <= 100 && !strings.ContainsFunc(code, unicode.IsControl)
+// shows reports whether a person can be shown text, on one line, as what it is:
+// beyond ASCII there is much that cannot be seen, or turns the line around.
+func shows(text string) bool {
+	return text != "" && len(text) <= 2000 && !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' })
 }
 
 // poll asks for the token of a code until there is an answer.

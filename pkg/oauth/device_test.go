@@ -136,6 +136,9 @@ func TestCodesThatCannotBeShown(t *testing.T) {
 		`{"device_code":"d","user_code":"U","verification_uri":"http://id.example"}`,
 		`{"device_code":"d","user_code":"U","verification_uri":"javascript:alert(1)"}`,
 		`{"device_code":"d","user_code":"U\nvisit https://evil.example","verification_uri":"https://id.example"}`,
+		`{"device_code":"d","user_code":"AB\u202eCD","verification_uri":"https://id.example"}`,
+		`{"device_code":"d","user_code":"AB\u200bCD","verification_uri":"https://id.example"}`,
+		`{"device_code":"d","user_code":"AB\u2800CD","verification_uri":"https://id.example"}`,
 	} {
 		transport = &script{answers: []string{"200 " + body}}
 		p := Provider{TokenURL: "https://id.example/token", DeviceURL: "https://id.example/device", ClientID: "cli"}

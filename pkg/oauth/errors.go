@@ -10,6 +10,8 @@ import (
 	"unicode"
 
 	"golang.org/x/oauth2"
+
+	"gptpipe/pkg/redact"
 )
 
 // How a grant can end.
@@ -59,19 +61,27 @@ func (e *Error) Refused() bool {
 	return e.Code != "" && e.Code != "temporarily_unavailable" && e.Code != "server_error"
 }
 
+// Temporary reports whether the server failed in a way that may pass by itself.
+func (e *Error) Temporary() bool {
+	return !e.Refused() && (e.Status >= 500 || e.Status == http.StatusTooManyRequests || e.Code != "")
+}
+
+// A NetworkError is a request that was lost on the way to the server, or back.
+type NetworkError struct{ Err error }
+
+func (e *NetworkError) Error() string { return e.Err.Error() }
+func (e *NetworkError) Unwrap() error { return e.Err }
+
 // maxDescription keeps a message one that is read.
 const maxDescription = 300
 
 // newError takes code and description from a server: on one line, and without
-// the secrets that it was sent.
+// the secrets that it was sent, however it spells them.
 func newError(status int, code, description string, secrets ...string) *Error {
+	var known redact.Redactor
+	known.Add(secrets...)
 	clean := func(text string) string {
-		for _, s := range secrets {
-			if s != "" {
-				text = strings.ReplaceAll(text, s, "[redacted]")
-			}
-		}
-		words := strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) })
+		words := strings.FieldsFunc(known.String(text), func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) })
 		text = strings.Join(words, " ")
 		if len(text) > maxDescription {
 			text = strings.ToValidUTF8(text[:maxDescription], "") + "…"
@@ -94,7 +104,7 @@ func plain(ctx context.Context, err error, secrets ...string) error {
 	case errors.As(err, &refusal):
 		return newError(refusal.Response.StatusCode, refusal.ErrorCode, refusal.ErrorDescription, secrets...)
 	case errors.As(err, &network):
-		return network.Err
+		return &NetworkError{network.Err}
 	}
 	return errBadAnswer
 }

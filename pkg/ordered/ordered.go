@@ -14,6 +14,7 @@ import (
 	"io"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 )
 
 // Options bound a Map.
@@ -40,8 +41,8 @@ type Sink[R any] interface {
 // the whole; with Unordered, everything that has a result is written. A call
 // of next that is under way is not waited for.
 //
-// Map returns the first error met, which is that of ctx if it was done first. A
-// panic of work or next is a *PanicError.
+// Map returns the first error met, which is that of ctx if it was done first, but
+// not if all was written by then. A panic of work or next is a *PanicError.
 func Map[T, R any](ctx context.Context, o Options, next func() (T, error), work func(context.Context, T) (R, error), sink Sink[R]) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -61,7 +62,9 @@ func Map[T, R any](ctx context.Context, o Options, next func() (T, error), work 
 	window := make(chan struct{}, o.Window) // holds one for each item read and not written
 	var workers sync.WaitGroup
 
-	var readErr error // set before jobs is closed
+	var readErr error      // set before total is
+	var total atomic.Int64 // items, once all are read; until then -1
+	total.Store(-1)
 
 	// The reader. It is left behind if next blocks when the run has ended.
 	go func() {
@@ -77,6 +80,7 @@ func Map[T, R any](ctx context.Context, o Options, next func() (T, error), work 
 				if !errors.Is(err, io.EOF) {
 					readErr = err
 				}
+				total.Store(int64(i))
 				return
 			}
 			if ctx.Err() != nil {
@@ -109,7 +113,7 @@ func Map[T, R any](ctx context.Context, o Options, next func() (T, error), work 
 	}
 	go func() { workers.Wait(); close(results) }()
 
-	broken := false // nothing more is written
+	broken, written := false, int64(0) // broken: nothing more is written
 	check := func(err error) {
 		if err != nil {
 			broken = true
@@ -119,6 +123,7 @@ func Map[T, R any](ctx context.Context, o Options, next func() (T, error), work 
 	write := func(r result) {
 		if !broken {
 			check(sink.Write(r.value))
+			written++
 			<-window
 		}
 	}
@@ -147,7 +152,7 @@ func Map[T, R any](ctx context.Context, o Options, next func() (T, error), work 
 	if !broken {
 		check(sink.Flush())
 	}
-	if err := context.Cause(ctx); err != nil {
+	if err := context.Cause(ctx); err != nil && (broken || written != total.Load()) {
 		return err
 	}
 	return readErr

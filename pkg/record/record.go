@@ -107,10 +107,17 @@ func (r *Record) Current(in string) string {
 	return "text"
 }
 
-// Failed reports whether the record carries an error; null is none.
-func (r *Record) Failed() bool {
+// Failed reports whether the record carries an error of these commands, and of
+// which type it is. A field of that name which is anything but an object with a
+// string "type" is the user's own.
+func (r *Record) Failed() (kind string, failed bool) {
 	v, ok := r.Get("error")
-	return ok && string(v) != "null"
+	if !ok || v[0] != '{' {
+		return "", false
+	}
+	e, _ := Parse(v) // it is one, or r were no record
+	t, ok := e.Get("type")
+	return Text(t), ok && t[0] == '"'
 }
 
 // Each calls yield with the name and raw value of each field in order, until

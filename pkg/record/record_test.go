@@ -109,6 +109,34 @@ func TestCurrentValue(t *testing.T) {
 	}
 }
 
+// Only what these commands write is an error of theirs.
+func TestFailed(t *testing.T) {
+	for line, want := range map[string]string{
+		`{"text":"t"}`:                                    "no",
+		`{"error":null}`:                                  "no",
+		`{"error":"disk full"}`:                           "no",
+		`{"error":["type"]}`:                              "no",
+		`{"error":{}}`:                                    "no",
+		`{"error":{"type":4}}`:                            "no",
+		`{"error":{"Type":"timeout"}}`:                    "no",
+		`{"error":{"type":"timeout"}}`:                    "timeout",
+		`{"error" : { "x":{} , "type" : "time\u006fut"}}`: "timeout",
+		`{"error":{"type":"timeout"},"error":"mine"}`:     "no",
+	} {
+		r, err := Parse([]byte(line))
+		if err != nil {
+			t.Fatal(err)
+		}
+		kind, failed := r.Failed()
+		if !failed {
+			kind = "no"
+		}
+		if kind != want {
+			t.Errorf("%s: %s, want %s", line, kind, want)
+		}
+	}
+}
+
 func TestParseRefuses(t *testing.T) {
 	for _, line := range []string{
 		``, ` `, `{`, `{"a"}`, `{"a":}`, `{"a":1,}`, `{,}`, `[1]`, `12`, `null`, `{"a":01}`, `{"a":1.}`, `{"a":+1}`,

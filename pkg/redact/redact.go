@@ -41,18 +41,20 @@ type Redactor struct {
 	lengths []int           // of windows
 }
 
-// Add makes secret known. Spellings shorter than six bytes are passed over.
-func (r *Redactor) Add(secret string) {
+// Add makes secrets known. Spellings shorter than six bytes are passed over.
+func (r *Redactor) Add(secrets ...string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.windows == nil {
 		r.windows = map[uint64]bool{}
 	}
-	for _, s := range spellings(secret) {
-		r.add(s, false)
-	}
-	for _, s := range inBase64(secret) {
-		r.add(s, true)
+	for _, secret := range secrets {
+		for _, s := range spellings(secret) {
+			r.add(s, false)
+		}
+		for _, s := range inBase64(secret) {
+			r.add(s, true)
+		}
 	}
 }
 
