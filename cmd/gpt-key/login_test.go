@@ -5,11 +5,16 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -289,4 +294,171 @@ func TestLoginInTheKeyring(t *testing.T) {
 	u.want(string(out), "\nkeyring: used, ")
 	u.want(string(out), "deleted the login for gw.example from the keyring")
 	u.nothing()
+}
+
+// A gateway gives tokens to whoever asks, notes what it is to revoke, and has
+// models. meanwhile is called while it is asked for those.
+type gateway struct {
+	*httptest.Server
+	mu        sync.Mutex
+	given     int
+	revoked   []string
+	models    string
+	meanwhile func()
+}
+
+func newGateway(t *testing.T) *gateway {
+	g := &gateway{models: `{"data":[]}`, meanwhile: func() {}}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /device", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, `{"device_code":"d","user_code":"CODE","verification_uri":%q,"expires_in":60,"interval":1}`, "http://"+r.Host)
+	})
+	mux.HandleFunc("POST /token", func(w http.ResponseWriter, _ *http.Request) {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.given++
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintf(w, `{"access_token":"at-secret-%d","refresh_token":"rt-secret-%[1]d","expires_in":3600}`, g.given)
+	})
+	mux.HandleFunc("POST /revoke", func(_ http.ResponseWriter, r *http.Request) {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.revoked = append(g.revoked, r.FormValue("token"))
+	})
+	mux.HandleFunc("GET /.well-known/openid-configuration", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, `{"issuer":"%[1]s","token_endpoint":"%[1]s/token","device_authorization_endpoint":"%[1]s/device","revocation_endpoint":"%[1]s/revoke"}`, "http://"+r.Host)
+	})
+	mux.HandleFunc("GET /v1/models", func(w http.ResponseWriter, _ *http.Request) {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.meanwhile()
+		io.WriteString(w, g.models)
+	})
+	g.Server = httptest.NewServer(mux)
+	t.Cleanup(g.Close)
+	return g
+}
+
+// taken answers what was to be revoked since it was asked last.
+func (g *gateway) taken() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	defer func() { g.revoked = nil }()
+	return strings.Join(g.revoked, " ")
+}
+
+// Tokens that nobody has any more are revoked.
+func TestTokensThatAreReplacedOrNotStored(t *testing.T) {
+	g, u := newGateway(t), newUser(t)
+	args := []string{"login", "--file", "--issuer", g.URL, "--client-id", "c"}
+	u.run(0, "", args...)
+	u.want(u.run(0, "", args...), "it replaces the login for gw.example, whose tokens the server is asked to revoke")
+	if got := g.taken(); got != "rt-secret-1 at-secret-1" {
+		t.Errorf("revoked: %s", got)
+	}
+
+	// The file cannot be written: the old login stays, the new one goes.
+	inTheWay := filepath.Join(u.home, ".config/gptpipe/keys/.default.new")
+	if err := os.MkdirAll(filepath.Join(inTheWay, "x"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	said := u.run(1, "", args...)
+	u.want(said, "the login cannot be stored")
+	if got := g.taken(); got != "rt-secret-3 at-secret-3" || strings.Contains(said, "--file") {
+		t.Errorf("revoked: %s; said %s", got, said)
+	}
+	if e := u.stored("default"); e.Key != "at-secret-2" {
+		t.Errorf("stored %v", e)
+	}
+	if err := os.RemoveAll(inTheWay); err != nil {
+		t.Fatal(err)
+	}
+
+	said = u.run(0, "", "delete")
+	u.want(said, "deleted the login for gw.example")
+	u.want(said, "gpt-key logout, in place of delete, has it revoke them")
+	if got := g.taken(); got != "" {
+		t.Errorf("revoked: %s", got)
+	}
+
+	// OpenAI takes no tokens: nobody is asked, and nothing is replaced.
+	if err := u.files().Set(t.Context(), "default", credential.Entry{Key: "sk-key", Host: "api.openai.com"}); err != nil {
+		t.Fatal(err)
+	}
+	said = u.run(2, "", append(args, "--base-url", "https://api.openai.com/v1")...)
+	u.want(said, "api.openai.com takes keys, not tokens: give the gateway's --base-url")
+	if e, err := u.files().Get(t.Context(), "default"); err != nil || e.Key != "sk-key" || strings.Contains(said, "visit") {
+		t.Errorf("stored %v, %v; said %s", e, err, said)
+	}
+	if strings.Contains(u.said.String(), "t-secret") {
+		t.Errorf("a token is shown: %s", u.said.String())
+	}
+}
+
+func TestStatusOfALogin(t *testing.T) {
+	u := newUser(t)
+	status := func(code int, want string) {
+		t.Helper()
+		cmd := u.command("status")
+		out, _ := cmd.Output()
+		u.want(string(out), want)
+		if got := cmd.ProcessState.ExitCode(); got != code {
+			t.Errorf("status %d, want %d: %s", got, code, out)
+		}
+	}
+	set := func(refresh string, expires time.Time) {
+		t.Helper()
+		login := &credential.Login{Flow: credential.FlowDevice, Refresh: refresh, Expires: expires}
+		if err := u.files().Set(t.Context(), "default", credential.Entry{Key: "at-secret", Host: "gw.example", OAuth: login}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	past, future := time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+	set("", future)
+	status(0, "used, login, its token expires at "+future.Format(time.DateTime))
+	set("rt-secret", past)
+	status(0, "used, login, its token expired at "+past.Format(time.DateTime)+" and is refreshed when it is used")
+	set("", past)
+	status(4, "the login has ended: gpt-key login makes a new one")
+}
+
+// What is stored is not changed while another process refreshes the login, and a
+// key that was deleted while another was tried does not come back.
+func TestChangesWaitForEachOther(t *testing.T) {
+	g, u := newGateway(t), newUser(t)
+	key := credential.Entry{Key: "sk-old-key", Host: strings.TrimPrefix(g.URL, "http://")}
+	if err := u.files().Set(t.Context(), "default", key); err != nil {
+		t.Fatal(err)
+	}
+	lock, err := credential.Lock(t.Context(), credential.LockPath(filepath.Join(u.home, ".local/state/gptpipe"), "default"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for _, args := range [][]string{{"set", "--file"}, {"rotate", "--base-url", g.URL + "/v1"}, {"delete"}} {
+		all.Go(func() {
+			cmd := u.command(args...)
+			cmd.Stdin = strings.NewReader("sk-new-key")
+			said, _ := cmd.CombinedOutput()
+			if cmd.ProcessState.ExitCode() != 1 || !strings.Contains(string(said), "another process has held the login's lock for 10s") {
+				t.Errorf("%s: %s", args, said)
+			}
+		})
+	}
+	all.Wait()
+	lock.Close()
+	if e, err := u.files().Get(t.Context(), "default"); err != nil || e.Key != key.Key {
+		t.Errorf("stored %v, %v", e, err)
+	}
+
+	g.mu.Lock()
+	g.meanwhile = func() { u.files().Delete(context.Background(), "default") }
+	g.mu.Unlock()
+	u.want(u.run(1, "sk-new-key", "rotate", "--base-url", g.URL+"/v1"), "was changed meanwhile, and is left as it is")
+	u.nothing()
+
+	g.mu.Lock()
+	g.models = strings.Repeat(" ", 1<<20) + `{"data":[]}`
+	g.mu.Unlock()
+	u.want(u.run(1, "", "models", "--base-url", g.URL+"/v1"), "longer than 1 MiB")
 }

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"gptpipe/pkg/batch"
 	"gptpipe/pkg/cli"
 	"gptpipe/pkg/journal"
@@ -40,7 +42,11 @@ func openOutput(sys *cli.System, path string, refresh, forBatch bool, inFlight i
 	if path == "-" {
 		return &output{Writer: sys.Stdout}, nil
 	}
-	o := &output{path: target(path), mode: 0o666 &^ umask()}
+	to, err := target(path)
+	if err != nil {
+		return nil, err
+	}
+	o := &output{path: to, mode: 0o666 &^ umask()}
 	switch info, err := os.Stat(o.path); {
 	case err == nil && !info.Mode().IsRegular():
 		return nil, cli.WithHint(cli.Usagef("-o: %s is no regular file", path), "write there with >")
@@ -62,32 +68,47 @@ func openOutput(sys *cli.System, path string, refresh, forBatch bool, inFlight i
 	if err != nil {
 		return nil, cli.Usagef("-o: %w", err)
 	}
-	// Its name is always the same, so that what kill -9 leaves is used again. The journal's lock guards it.
-	file, err := os.OpenFile(o.partial()+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	// Its name is always the same, so that what kill -9 leaves does not pile up, and is removed, wherever it may lead. The
+	// journal's lock guards it.
+	name := o.partial() + ".new"
+	if err = os.Remove(name); err == nil || errors.Is(err, fs.ErrNotExist) {
+		o.file, err = os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	}
 	if err != nil {
 		j.Close()
 		return nil, cli.Usagef("-o: %w", err)
 	}
-	o.journal, o.file, o.Writer = j, file, file
+	o.journal, o.Writer = j, o.file
 	return o, nil
 }
 
 // openJournal opens the journal of an output, if there is one, to look into it.
 func openJournal(path string, refresh bool) (*journal.Journal, error) {
-	o := &output{path: target(path)}
-	if _, err := os.Stat(o.partial()); path == "-" || err != nil {
+	if path == "-" {
 		return nil, nil
 	}
-	j, err := journal.Open(o.partial(), refresh, 0)
+	to, err := target(path)
 	if err != nil {
+		return nil, err
+	}
+	j, err := journal.Look((&output{path: to}).partial(), refresh)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
 		return nil, cli.Usagef("-o: %w", err)
 	}
 	return j, nil
 }
 
-// target is where a path leads: a link goes on leading there, also to a file that is yet to be.
-func target(path string) string {
+// target is where a path leads: a link goes on leading there, also to a file that is yet to be. What leads to a file
+// that is open, as /dev/stdout does, is refused: that file would be replaced behind the back of who opened it.
+func target(path string) (string, error) {
 	for range maxLinks {
+		var at unix.Statfs_t
+		if err := unix.Statfs(filepath.Dir(path), &at); err == nil && at.Type == unix.PROC_SUPER_MAGIC {
+			return "", cli.Usagef("-o wants a file of its own; for standard output leave it out")
+		}
 		to, err := os.Readlink(path)
 		if err != nil {
 			break
@@ -97,7 +118,7 @@ func target(path string) string {
 		}
 		path = to
 	}
-	return path
+	return path, nil
 }
 
 func (o *output) partial() string { return o.path + ".partial" }

@@ -86,7 +86,8 @@ func (p *progress) rate(done int64, now time.Time) float64 {
 }
 
 // status is the line: how far it is, how fast, how long it will take, and what
-// is worth knowing of the rest.
+// is worth knowing of the rest, what matters most first: a narrow terminal cuts
+// off the end.
 func (m *mapper) status(now time.Time) string {
 	if m.o.batch {
 		return m.batchStatus()
@@ -103,20 +104,23 @@ func (m *mapper) status(now time.Time) string {
 	if left := float64(total-done) / rate; total > done && left < (1000*time.Hour).Seconds() {
 		fmt.Fprintf(&line, "%v left, ", (time.Duration(math.Ceil(left)) * time.Second).String())
 	}
+	if m.money.budget != nil {
+		fmt.Fprintf(&line, "$%.4g, ", m.money.budget.Spent().USD())
+	}
+	if failed := m.errors.Load(); failed > 0 {
+		fmt.Fprintf(&line, "%d failed, ", failed)
+	}
 	fmt.Fprintf(&line, "%d in flight", m.inFlight.Load())
 	for _, n := range []struct {
 		count int64
 		what  string
-	}{{m.errors.Load(), "failed"}, {m.client.Retried(), "retried"}, {m.cached.Load(), "cached"}} {
+	}{{m.client.Retried(), "retried"}, {m.cached.Load(), "cached"}} {
 		if n.count > 0 {
 			fmt.Fprintf(&line, ", %d %s", n.count, n.what)
 		}
 	}
 	if tokens := m.progress.tokens.Load(); tokens > 0 {
 		fmt.Fprintf(&line, ", %s tokens", short(tokens))
-	}
-	if m.money.budget != nil {
-		fmt.Fprintf(&line, ", $%.4g", m.money.budget.Spent().USD())
 	}
 	if pace := m.client.Pace(); pace > 0 {
 		fmt.Fprintf(&line, ", held to %.3g/s", pace)

@@ -119,6 +119,78 @@ func TestDrainEndsHardAfterGrace(t *testing.T) {
 	}
 }
 
+func TestSecondSignalIsWhyHardEnds(t *testing.T) {
+	d := NewDrain(context.Background())
+	defer d.Close() // before the process is ended by force
+	for _, done := range []<-chan struct{}{d.Soft.Done(), d.Hard.Done()} {
+		if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		<-done
+	}
+	if status := StatusOf(context.Cause(d.Hard)); status != 143 {
+		t.Errorf("Hard ended because of %v", context.Cause(d.Hard))
+	}
+}
+
+func TestReasonIsTheWeightiest(t *testing.T) {
+	inOrder := []error{
+		&Interrupt{syscall.SIGINT},
+		errors.New("input/output"),
+		&OutputError{syscall.EPIPE},
+		Failf(StatusRefused, "refused"),
+		Failf(StatusStopped, "quota"),
+		Quiet(StatusIncomplete),
+		context.Canceled,
+		nil,
+	}
+	for i, first := range inOrder {
+		for _, later := range inOrder[i:] {
+			for _, came := range [][]error{{first, later}, {later, first}} {
+				d := NewDrain(context.Background())
+				d.Note(came[0])
+				d.End(came[1], 0)
+				if got := d.Reason(); got != first {
+					t.Errorf("of %v: %v", came, got)
+				}
+				d.Close()
+				if d.Reason(first, later) != first || d.Reason(later, first) != first {
+					t.Errorf("of %v and those of a call: %v", came, d.Reason(first, later))
+				}
+			}
+		}
+	}
+	d := NewDrain(context.Background())
+	defer d.Close()
+	same := Failf(StatusStopped, "--halt")
+	d.End(same, 0)
+	if got := d.Reason(Failf(StatusStopped, "quota")); got != same {
+		t.Errorf("of two alike: %v", got)
+	}
+}
+
+func TestWatchEndsWhenTheReaderGoes(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	d := NewDrain(context.Background())
+	defer d.Close()
+	d.Watch(&Output{File: w})
+	if d.Soft.Err() != nil {
+		t.Fatal("ended while there was a reader")
+	}
+	r.Close()
+	<-d.Soft.Done()
+	if cause := context.Cause(d.Soft); StatusOf(cause) != StatusClosedPipe {
+		t.Errorf("ended because of %v", cause)
+	}
+	if err := d.Reason(); err != nil {
+		t.Errorf("%v is a reason, although nothing was left to write", err)
+	}
+}
+
 func TestInputs(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{"a": "1", "b": "2"} {

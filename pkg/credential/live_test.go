@@ -230,3 +230,69 @@ func TestKeyInPlaceOfALogin(t *testing.T) {
 		t.Errorf("asked %d times", is.count())
 	}
 }
+
+// What nobody but the user can mend ends a run; what passes by itself does not.
+func TestWhatEndsARun(t *testing.T) {
+	tests := []struct {
+		name  string
+		spoil func(path string, is *issuer) error
+		want  bool // temporary
+	}{
+		{"others may read it", func(path string, _ *issuer) error { return os.Chmod(path, 0o640) }, false},
+		{"no JSON", func(path string, _ *issuer) error { return os.WriteFile(path, []byte("{"), 0o600) }, false},
+		{"gone", func(path string, _ *issuer) error { return os.Remove(path) }, false},
+		{"refused", func(_ string, is *issuer) error { is.set(0, http.StatusUnauthorized); return nil }, false},
+		{"no such page", func(_ string, is *issuer) error { is.set(0, http.StatusNotFound); return nil }, false},
+		{"overloaded", func(_ string, is *issuer) error { is.set(0, http.StatusTooManyRequests); return nil }, true},
+		{"not there", func(_ string, is *issuer) error { is.Close(); return nil }, true},
+	}
+	for _, test := range tests {
+		is := newIssuer(t)
+		l, q, _ := live(t, is, -time.Second)
+		if err := test.spoil((Files{q.ConfigDir}).Path(DefaultProfile), is); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // the second time, of what is kept of the first
+			_, err := l.Secret(t.Context())
+			var e *RefreshError
+			if !errors.As(err, &e) || e.Temporary() != test.want {
+				t.Errorf("%s: %v", test.name, err)
+			}
+		}
+	}
+}
+
+// A login that has ended is no credential; one that can be refreshed is.
+func TestLoginsThatHaveEnded(t *testing.T) {
+	for _, test := range []struct {
+		flow, refresh string
+		expires       time.Time
+		ended         bool
+	}{
+		{FlowDevice, "", time.Now().Add(-time.Second), true},
+		{FlowDevice, "", time.Now().Add(time.Hour), false},
+		{FlowDevice, "", time.Time{}, false},
+		{FlowDevice, "r", time.Now().Add(-time.Second), false},
+		{FlowClient, "", time.Now().Add(-time.Second), false},
+	} {
+		q := Query{Host: DefaultHost, Getenv: func(string) string { return "" }, ConfigDir: t.TempDir()}
+		entry := Entry{Key: "token", Host: DefaultHost, OAuth: &Login{Flow: test.flow, Refresh: test.refresh, Expires: test.expires}}
+		if err := (Files{q.ConfigDir}).Set(t.Context(), DefaultProfile, entry); err != nil {
+			t.Fatal(err)
+		}
+		key, err := Find(t.Context(), q)
+		if errors.As(err, new(*NotFoundError)) != test.ended || err == nil && key.Secret != "token" {
+			t.Errorf("%+v: %v, %v", test, key, err)
+		}
+	}
+}
+
+func TestSecretsOfALogin(t *testing.T) {
+	entry := Entry{Key: "a", OAuth: &Login{Refresh: "r", Provider: oauth.Provider{ClientSecret: "c"}}}
+	if got := newKey(entry, source{}).Secrets(); !slices.Equal(got, []string{"a", "r", "c"}) {
+		t.Errorf("%q", got)
+	}
+	if got := newKey(Entry{Key: "a"}, source{}).Secrets(); !slices.Equal(got, []string{"a"}) {
+		t.Errorf("%q", got)
+	}
+}

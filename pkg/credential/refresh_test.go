@@ -465,3 +465,60 @@ func TestLoginsAreNotPrinted(t *testing.T) {
 		}
 	}
 }
+
+// A refresh token is not spent where what comes for it could not be stored.
+func TestNothingIsAskedForWhatCannotBeStored(t *testing.T) {
+	ctx, server := t.Context(), newTokenServer(t)
+	old, files, lock := server.entry(t)
+	folder := filepath.Dir(files.Path("default"))
+	inTheWay := filepath.Join(folder, ".default.refresh")
+	write(t, filepath.Join(inTheWay, "x"), "")
+	_, err := Refresh(ctx, files, lock, "default", old)
+	if !errors.As(err, new(*UnwritableError)) || (&RefreshError{err}).Temporary() || server.asked.Load() != 0 {
+		t.Errorf("got %v; %d requests", err, server.asked.Load())
+	}
+	if err := os.RemoveAll(inTheWay); err != nil {
+		t.Fatal(err)
+	}
+	if next, err := Refresh(ctx, files, lock, "default", old); err != nil || next.Key != "a1" {
+		t.Errorf("got %q, %v", next.Key, err)
+	}
+	info, err := os.Stat(files.Path("default"))
+	if err != nil || info.Mode() != 0o600 {
+		t.Errorf("%v, %v", info, err)
+	}
+	if stored, err := files.Get(ctx, "default"); err != nil || stored.Key != "a1" || stored.OAuth.Refresh != "r1" {
+		t.Errorf("stored %q, %v", stored.Key, err)
+	}
+	if left, err := os.ReadDir(folder); err != nil || len(left) != 1 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+	// A service loses nothing that its secret does not bring again.
+	old, _ = files.Get(ctx, "default")
+	old.OAuth.Flow, old.OAuth.Refresh, old.OAuth.Provider.ClientSecret = FlowClient, "", "hunter22"
+	if err := files.Set(ctx, "default", old); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(inTheWay, "x"), "")
+	_, err = Refresh(ctx, &flawed{files, true}, lock, "default", old)
+	var kept *NotStoredError
+	if !errors.As(err, &kept) || kept.Lost {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestLockIsNotWaitedForWithoutEnd(t *testing.T) {
+	defer func(d time.Duration) { lockPatience = d }(lockPatience)
+	lockPatience = 20 * time.Millisecond
+	server := newTokenServer(t)
+	old, files, path := server.entry(t)
+	lock, err := Lock(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	_, err = Refresh(t.Context(), files, path, "default", old)
+	if !errors.As(err, new(*BusyError)) || !(&RefreshError{err}).Temporary() || server.asked.Load() != 0 {
+		t.Errorf("got %v", err)
+	}
+}

@@ -50,7 +50,11 @@ func unnamed(dir string, traceless bool) (*os.File, error) {
 		if err != nil {
 			return nil, err
 		}
-		return f, os.Remove(f.Name())
+		if err := os.Remove(f.Name()); err != nil {
+			f.Close()
+			return nil, err
+		}
+		return f, nil
 	}
 	if f, err := os.OpenFile(dir, os.O_RDWR|unix.O_TMPFILE, 0o600); err == nil {
 		return f, nil

@@ -55,6 +55,65 @@ func put(t *testing.T, j *Journal, from, to int) {
 	}
 }
 
+// Who looks takes no lock, changes nothing, and passes over a line that is not whole.
+func TestLook(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "folder")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "out.partial")
+	writer := open(t, path, false)
+	put(t, writer, 0, 10)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString(`{"key":"torn`); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Chmod(path, 0o400), os.Chmod(dir, 0o500)); err != nil {
+		t.Fatal(err)
+	}
+	defer os.Chmod(dir, 0o700)
+	j, err := Look(path, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	has(t, j, 10)
+	put(t, j, 10, 11)
+	if err := j.Close(); err != nil {
+		t.Error(err)
+	}
+	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the journal was changed: %v", err)
+	}
+	if names, err := os.ReadDir(dir); err != nil || len(names) != 1 {
+		t.Errorf("left behind: %v, %v", names, err)
+	}
+	if _, err := Look(filepath.Join(dir, "none"), false); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("none: %v", err)
+	}
+}
+
+func TestNoLinkLeadsAway(t *testing.T) {
+	dir := t.TempDir()
+	other, path := filepath.Join(dir, "other"), filepath.Join(dir, "out.partial")
+	if err := os.Symlink(other, path); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(path, false, 0); !errors.Is(err, syscall.ELOOP) {
+		t.Errorf("opened through a link: %v", err)
+	}
+	if _, err := os.Lstat(other); !errors.Is(err, os.ErrNotExist) {
+		t.Error("a file was made where the link leads")
+	}
+}
+
 func TestJournal(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "out.partial")
 	for n := 0; n <= 3000; n += 1000 {

@@ -2,12 +2,14 @@ package oauth
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -221,5 +223,48 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 	var back Provider
 	if err != nil || json.Unmarshal(data, &back) != nil || back.ClientSecret != "hunter22" || back.TokenURL != p.TokenURL {
 		t.Errorf("%s, %v", data, err)
+	}
+}
+
+// What the server says is shown without the secrets, however it spells them.
+func TestSecretsThatTheServerRepeats(t *testing.T) {
+	const refresh, client = "rt+/0123456789abcdef", "cs+/0123456789abcdef"
+	for _, spelling := range []func(string) string{
+		func(s string) string { return s }, url.QueryEscape,
+		func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) },
+		func(s string) string { return base64.StdEncoding.EncodeToString([]byte("cli:" + s)) },
+	} {
+		p := serve(t, 400, fmt.Sprintf(`{"error":"invalid_request","error_description":"got %s and %s"}`, spelling(refresh), spelling(client)))
+		p.ClientSecret = client
+		_, refused := p.Refresh(t.Context(), refresh)
+		for _, err := range []error{refused, p.Revoke(t.Context(), refresh)} {
+			if err == nil || strings.Contains(err.Error(), spelling(refresh)[5:]) || strings.Contains(err.Error(), spelling(client)[5:]) {
+				t.Errorf("%v", err)
+			}
+		}
+	}
+}
+
+func TestWhatMayPass(t *testing.T) {
+	tests := []struct {
+		err  Error
+		want bool
+	}{
+		{Error{Status: 503}, true},
+		{Error{Status: 429, Code: "slow"}, true},
+		{Error{Status: 400, Code: "temporarily_unavailable"}, true},
+		{Error{Status: 400, Code: "invalid_grant"}, false},
+		{Error{Status: 401}, false},
+		{Error{Status: 404}, false},
+		{Error{Status: 302}, false},
+	}
+	for _, test := range tests {
+		if got := test.err.Temporary(); got != test.want {
+			t.Errorf("%v: %v", &test.err, got)
+		}
+	}
+	_, err := Provider{TokenURL: "http://127.0.0.1:1/"}.Refresh(t.Context(), "r1")
+	if !errors.As(err, new(*NetworkError)) {
+		t.Errorf("%T: %[1]v", err)
 	}
 }

@@ -64,6 +64,37 @@ func TestKeepsOrder(t *testing.T) {
 	}
 }
 
+// What comes when all is written is no reason to fail.
+func TestEndsWellIfAllWasWrittenByThen(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	sink := &cancels{at: 5, cancel: cancel}
+	if err := Map(ctx, Options{Jobs: 2, Window: 2}, count(5), func(_ context.Context, i int) (int, error) { return i, nil }, sink); err != nil {
+		t.Errorf("after all of 5: %v", err)
+	}
+	ctx, cancel = context.WithCancel(context.Background())
+	defer cancel()
+	sink = &cancels{at: 4, cancel: cancel}
+	if err := Map(ctx, Options{Jobs: 1, Window: 1}, count(1000), func(_ context.Context, i int) (int, error) { return i, nil }, sink); !errors.Is(err, context.Canceled) {
+		t.Errorf("after 4 of 1000: %v", err)
+	}
+}
+
+// cancels ends the run at the first flush after so many results.
+type cancels struct {
+	n, at  int
+	cancel func()
+}
+
+func (c *cancels) Write(int) error { c.n++; return nil }
+
+func (c *cancels) Flush() error {
+	if c.n >= c.at {
+		c.cancel()
+	}
+	return nil
+}
+
 func TestUnorderedWritesAsTheyFinish(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sink collect
