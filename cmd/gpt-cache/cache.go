@@ -38,7 +38,7 @@ func run(ctx context.Context, sys *cli.System) error {
 	}
 	call, known := calls[operands[0]]
 	if !known {
-		return cli.Usagef("%q is none of %s", operands[0], callNames)
+		return cli.Usagef("%s is none of %s", cli.Value(operands[0]), callNames)
 	}
 	return call(ctx, sys, s, operands[1:])
 }
@@ -66,7 +66,7 @@ func (s *settings) parse(sys *cli.System, args []string, most int) (operands []s
 		return nil, err
 	}
 	if len(operands) > most {
-		return nil, cli.Usagef("unexpected argument %q", operands[most])
+		return nil, cli.Usagef("unexpected argument %s", cli.Value(operands[most]))
 	}
 	return operands, s.complete(sys)
 }

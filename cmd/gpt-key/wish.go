@@ -70,7 +70,7 @@ func (w *wish) judge() error {
 	case w.clientID == "":
 		return cli.Usagef("--client-id is missing: the server's administrators give one")
 	case w.flow != credential.FlowDevice && w.flow != credential.FlowClient:
-		return cli.Usagef("--flow %q is neither device nor client", w.flow)
+		return cli.Usagef("--flow %s is neither device nor client", cli.Value(w.flow))
 	case w.flow == credential.FlowDevice && w.tokenURL != "" && w.deviceURL == "":
 		return cli.Usagef("--flow device needs --device-url beside --token-url")
 	}

@@ -63,9 +63,10 @@ type Options struct {
 	TTL     time.Duration // of what is stored; 0: nothing is
 	Refresh bool          // ask anew, and store
 
-	Hit    func()          // is told of each answer from the store
-	Broken func(err error) // is told once that the store has failed
-	Full   func(err error) // is told once that an answer could not be kept
+	Label  func(model string) string // of the model, for the lists of what is stored
+	Hit    func(*llm.Request)        // is told of each answer from the store
+	Broken func(err error)           // is told once that the store has failed
+	Full   func(err error)           // is told once that an answer could not be kept
 }
 
 // New puts the store around next. With a nil store nothing is kept, and
@@ -104,7 +105,7 @@ func (c *cache) Complete(ctx context.Context, req *llm.Request) (*llm.Response, 
 	}
 	c.mu.Unlock()
 	if waiting {
-		return c.follow(ctx, f)
+		return c.follow(ctx, req, f)
 	}
 	defer func() {
 		c.mu.Lock()
@@ -117,7 +118,7 @@ func (c *cache) Complete(ctx context.Context, req *llm.Request) (*llm.Response, 
 }
 
 // follow waits for the answer to the same request.
-func (c *cache) follow(ctx context.Context, f *flight) (*llm.Response, error) {
+func (c *cache) follow(ctx context.Context, req *llm.Request, f *flight) (*llm.Response, error) {
 	select {
 	case <-f.done:
 	case <-ctx.Done():
@@ -128,20 +129,20 @@ func (c *cache) follow(ctx context.Context, f *flight) (*llm.Response, error) {
 	}
 	shared := *f.resp
 	shared.Cached = true
-	c.o.Hit()
+	c.o.Hit(req)
 	return &shared, f.err
 }
 
 func (c *cache) lead(ctx context.Context, key [32]byte, req *llm.Request) (*llm.Response, error) {
 	resp, release := c.ask(ctx, key, req)
 	if resp != nil {
-		c.o.Hit()
+		c.o.Hit(req)
 		return resp, resp.Err()
 	}
 	defer release() // nothing, after a put
 	resp, err := c.next.Complete(ctx, req)
 	if resp != nil && (err == nil || resp.Err() != nil) {
-		c.put(ctx, key, req.Model, resp)
+		c.put(ctx, key, c.o.Label(req.Model), resp)
 	}
 	return resp, err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -83,7 +84,7 @@ func newBench(t *testing.T, next llm.Func, change func(*Options)) *bench {
 	o := Options{
 		Scope: []string{"chat", "https://example.org/v1"},
 		TTL:   time.Hour,
-		Hit:   func() { b.hits.Add(1) },
+		Label: strings.Clone, Hit: func(*llm.Request) { b.hits.Add(1) },
 		Broken: func(err error) {
 			b.mu.Lock()
 			defer b.mu.Unlock()
@@ -451,7 +452,7 @@ func TestWithoutAStore(t *testing.T) {
 			asked.Add(1)
 			<-let
 			return &llm.Response{Text: "yes"}, nil
-		}), nil, Options{TTL: time.Hour, Hit: func() { hits.Add(1) }})
+		}), nil, Options{TTL: time.Hour, Label: strings.Clone, Hit: func(*llm.Request) { hits.Add(1) }})
 		var all sync.WaitGroup
 		for range 5 {
 			all.Go(func() {
@@ -523,7 +524,7 @@ func TestRefreshAsksAndStores(t *testing.T) {
 		return &llm.Response{Text: string(rune('a' + n))}, nil
 	}, nil)
 	b.Complete(t.Context(), request())
-	fresh := New(b.Completer.(*cache).next, b.store, Options{
+	fresh := New(b.Completer.(*cache).next, b.store, Options{Label: strings.Clone,
 		Scope: []string{"chat", "https://example.org/v1"}, TTL: time.Minute, Refresh: true,
 	})
 	if resp, err := fresh.Complete(t.Context(), request()); err != nil || resp.Text != "c" || resp.Cached {

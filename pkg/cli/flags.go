@@ -69,7 +69,7 @@ func (f *Flags) long(arg string, rest []string) ([]string, error) {
 	fl := f.lookup(name)
 	switch {
 	case fl == nil:
-		return nil, Usagef("unknown flag --%s", name)
+		return nil, Usagef("unknown flag --%s", flagName(name))
 	case given:
 	case isBool(fl):
 		value = "true"
@@ -106,6 +106,14 @@ func (f *Flags) cluster(letters string, rest []string) ([]string, error) {
 	return rest, nil
 }
 
+// flagName is what is repeated of a flag that there is not.
+func flagName(s string) string {
+	if len(s) > 20 {
+		return Value(s)
+	}
+	return s
+}
+
 func firstRune(s string) string {
 	for _, r := range s {
 		return string(r)
@@ -126,7 +134,7 @@ func (f *Flags) set(name, value string) error {
 		set = &f.Shared
 	}
 	if err := set.Set(name, value); err != nil {
-		return Usagef("--%s %q: %w", name, value, err)
+		return Usagef("--%s %s: %w", name, Value(value), err)
 	}
 	return nil
 }

@@ -29,7 +29,7 @@ func (l *Level) Set(s string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%q is none of %s", s, strings.Join(levelNames, ", "))
+	return fmt.Errorf("none of %s", strings.Join(levelNames, ", "))
 }
 
 func (l *Level) String() string { return levelNames[*l] }

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"syscall"
+	"unicode/utf8"
 )
 
 // A Status is the exit status of a command; the manual pages list them.
@@ -42,6 +44,15 @@ func Failf(status Status, format string, args ...any) error {
 
 // Usagef is an error of usage or configuration, status 2.
 func Usagef(format string, args ...any) error { return Failf(StatusUsage, format, args...) }
+
+// Value is what an error of usage repeats of a value: all of it in quotes, unless
+// it is so long that it may be a key in the wrong place.
+func Value(s string) string {
+	if n := utf8.RuneCountInString(s); n > 20 {
+		return fmt.Sprintf("(a value of %d characters)", n)
+	}
+	return strconv.Quote(s)
+}
 
 // WithHint adds to err a line that says what to type.
 func WithHint(err error, format string, args ...any) error {

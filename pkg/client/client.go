@@ -68,6 +68,9 @@ type Client struct {
 	told      func() // ends what hands on the counters
 	table     *price.Table
 
+	labels   sync.Map // by model
+	labelled atomic.Int32
+
 	mu     sync.Mutex
 	prices map[string]*price.Price // by model, those that have been looked up; nil: not known
 
@@ -121,11 +124,11 @@ func New(sys *cli.System, drain *cli.Drain, flags *cli.Flags, f *Flags, o Option
 		embeds:    o.Embed,
 		sample:    f.sample.N,
 		metrics:   f.metrics,
-		counters:  observe.NewCounters(),
 		noCache:   f.noCache,
 		ttl:       time.Duration(f.ttl),
 		refreshes: f.refresh,
 	}
+	c.counters = observe.NewCounters(c.label)
 	c.scope = scope(f, p)
 	if o.Dry {
 		if _, err := os.Stat(p.cacheDir); err == nil && !f.noCache && !f.refresh {
@@ -239,7 +242,7 @@ func (c *Client) reportRetry() func(*llm.Error, time.Duration) {
 	var told time.Time
 	return func(why *llm.Error, wait time.Duration) {
 		c.retried.Add(1)
-		c.counters.Add(observe.Retries.Series(c.sys.Name, c.Model()), 1)
+		c.counters.Count(observe.Retries, c.sys.Name, c.Model())
 		c.sys.Log.Debugf("attempt %d failed: %v; next in %v", why.Attempts, why, wait.Round(time.Millisecond))
 		mu.Lock()
 		defer mu.Unlock()

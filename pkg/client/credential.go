@@ -76,7 +76,7 @@ func (c *Client) beginUse(k credential.Key) {
 		Source:   k.Source,
 		Key:      audit.Fingerprint(k.Secret),
 		Endpoint: c.plan.endpoint.String(),
-		Model:    c.sys.Redact.String(c.Model()),
+		Model:    c.label(c.Model()),
 	})
 	if err != nil {
 		c.sys.Log.Warnf("the use of the key is not in the audit log: %v", err)

@@ -208,11 +208,11 @@ func parseOptions(list []string) ([]llm.Option, error) {
 		key, value, ok := strings.Cut(s, "=")
 		switch {
 		case !ok || key == "":
-			return nil, cli.Usagef("--option %q is not KEY=JSON", s)
+			return nil, cli.Usagef("--option %s is not KEY=JSON", cli.Value(s))
 		case key == "stream" || key == "stream_options":
 			return nil, cli.WithHint(cli.Usagef("--option %s cannot be set", key), "gpt-ask --stream streams")
 		case !json.Valid([]byte(value)):
-			return nil, cli.WithHint(cli.Usagef("--option %s: %q is not JSON", key, value), "a string is written --option '%s=\"%s\"'", key, value)
+			return nil, cli.WithHint(cli.Usagef("--option %s: %s is not JSON", key, cli.Value(value)), "a string is written --option 'KEY=\"TEXT\"'")
 		}
 		o := llm.Option{Key: key, Value: compactJSON([]byte(value))}
 		if i, again := at[key]; again {

@@ -55,12 +55,12 @@ func (c *Client) cached(next llm.Completer, refresh bool) llm.Completer {
 	if c.hub != nil {
 		store = cache.Shared(c.hub)
 	}
-	hits := observe.CacheHits.Series(c.sys.Name, c.Model())
 	return cache.New(next, store, cache.Options{
 		Scope:   c.scope,
 		TTL:     c.ttl,
 		Refresh: refresh,
-		Hit:     func() { c.counters.Add(hits, 1) },
+		Label:   c.label,
+		Hit:     func(req *llm.Request) { c.counters.Count(observe.CacheHits, c.sys.Name, req.Model) },
 		Broken:  func(err error) { c.unshared("the cache has failed: %v; going on without it", err) },
 		Full:    func(err error) { c.sys.Log.Warnf("not every answer could be kept in the cache: %v", err) },
 	})

@@ -50,24 +50,30 @@ func (c *Client) tell() (end func()) {
 }
 
 // handOn adds what was counted to the totals of all processes, and returns
-// these. What the hub did not take is kept for the next time.
+// these, or nil if they could not be had. What the hub did not take it takes the
+// next time.
 func (c *Client) handOn(patience time.Duration) map[string]float64 {
-	mine := c.counters.Take()
-	if c.hub != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		if all, err := c.hub.Add(ctx, mine, c.counters.Gauges()); err == nil {
-			return all
-		}
+	if c.hub == nil {
+		return nil
 	}
-	for series, n := range mine {
-		c.counters.Add(series, n)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	totals, err := c.hub.Add(ctx, c.counters.Take(), c.counters.Gauges())
+	if err != nil {
+		return nil
 	}
-	return mine
+	return totals
 }
 
+// writeMetrics replaces the file of --metrics-file. It is left as it is where
+// the totals of all processes are not known: smaller ones would be taken for
+// counters that began anew.
 func (c *Client) writeMetrics(totals map[string]float64) {
-	if c.metrics == "" {
+	switch {
+	case c.metrics == "":
+		return
+	case totals == nil:
+		c.sys.Log.Warnf("--metrics-file: %s is left as it is, for the totals of all processes cannot be had", c.metrics)
 		return
 	}
 	if err := observe.WriteFile(c.metrics, totals); err != nil {
@@ -128,11 +134,23 @@ func (c *Client) missing(next llm.Completer) llm.Completer {
 	if !c.caches || c.refreshes {
 		return next
 	}
-	misses := observe.CacheMisses.Series(c.sys.Name, c.Model())
 	return llm.Func(func(ctx context.Context, req *llm.Request) (*llm.Response, error) {
-		c.counters.Add(misses, 1)
+		c.counters.Count(observe.CacheMisses, c.sys.Name, req.Model)
 		return next.Complete(ctx, req)
 	})
+}
+
+// label is a model's name as others may see it: one may be a key in the wrong
+// place.
+func (c *Client) label(model string) string {
+	if known, ok := c.labels.Load(model); ok {
+		return known.(string)
+	}
+	label := c.sys.Redact.String(model)
+	if c.labelled.Add(1) < 1000 { // a line of --format batch may name any
+		c.labels.Store(model, label)
+	}
+	return label
 }
 
 // SetPrices has the cost counted by other prices than the built-in ones, before

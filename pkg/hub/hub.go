@@ -91,8 +91,10 @@ type Client struct {
 	closed     bool
 	sharing
 
-	adding chan struct{} // holds a token while an Add is under way
-	seq    uint64        // of the last Add
+	adding    chan struct{}      // holds a token while an Add is under way, which the next three are for
+	seq       uint64             // of the last Add
+	openAdd   []byte             // the last Add, until it is known to have been counted
+	unsentAdd map[string]float64 // what came while there was one
 }
 
 // Open connects to the keeper of c.Dir, and starts one when there is none. The context bounds the opening alone. All

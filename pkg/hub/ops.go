@@ -50,9 +50,9 @@ func (c *Client) Put(ctx context.Context, k Key, value []byte, model string, ttl
 // Add adds deltas to the counters of that name and answers the totals of all counters, over all processes and since
 // the cache folder was made.
 //
-// An Add that is sent again because its connection broke is counted once, also by the next keeper. When ctx ends
-// first, it may have been counted or not. A keeper stores the counters every two seconds while they change: what came
-// after that is lost if it is killed.
+// Each delta is counted once, also by the next keeper, and also if Add fails: then the client keeps it, and the next Add
+// begins with sending what may have been counted again, under the same number. What is kept when the client closes is
+// lost. A keeper stores the counters every two seconds while they change: what came after that is lost if it is killed.
 //
 // The gauges are what is so with this process now; they are in the totals of all until its next Add, or its end.
 func (c *Client) Add(ctx context.Context, deltas, gauges map[string]float64) (totals map[string]float64, err error) {
@@ -70,9 +70,25 @@ func (c *Client) Add(ctx context.Context, deltas, gauges map[string]float64) (to
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
+	for name, d := range deltas {
+		if c.unsentAdd == nil {
+			c.unsentAdd = make(map[string]float64)
+		}
+		c.unsentAdd[name] += d
+	}
+	if c.openAdd != nil {
+		if _, err := c.counts(ctx, proto.OpAdd, c.openAdd); err != nil {
+			return nil, err
+		}
+	}
 	c.seq++
-	a := proto.Add{Seq: c.seq, Deltas: deltas, Gauges: gauges}
-	return c.counts(ctx, proto.OpAdd, a.Append(nil))
+	c.openAdd = proto.Add{Seq: c.seq, Deltas: c.unsentAdd, Gauges: gauges}.Append(nil)
+	c.unsentAdd = nil
+	totals, err = c.counts(ctx, proto.OpAdd, c.openAdd)
+	if err == nil {
+		c.openAdd = nil
+	}
+	return totals, err
 }
 
 // Totals answers all counters.

@@ -2,9 +2,14 @@ package keeper_test
 
 import (
 	"bufio"
+	"bytes"
+	"context"
+	"fmt"
 	"net"
+	"os"
 	"syscall"
 	"testing"
+	"time"
 
 	"gptpipe/pkg/hub/place"
 	"gptpipe/pkg/hub/proto"
@@ -104,4 +109,37 @@ func (p *peer) send(op byte, body []byte) {
 	w := bufio.NewWriter(p.conn)
 	proto.Write(w, proto.Frame{Code: op, ID: 7, Body: body})
 	w.Flush() // a keeper that hung up is seen when its answer is read
+}
+
+// What is added while the keeper does not answer is counted once when it does, whatever had reached it.
+func TestAddsToAStoppedKeeper(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	c := openAll(t, dir, 1)[0]
+	p := pid(t, c)
+	syscall.Kill(p, syscall.SIGSTOP)
+	for stopped := false; !stopped; { // which takes a moment
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p))
+		if err != nil {
+			t.Fatal(err)
+		}
+		stopped = bytes.Contains(stat, []byte(") T "))
+	}
+	want := 0.0
+	for n := range 8 {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		if _, err := c.Add(ctx, map[string]float64{"n": float64(n)}, nil); err == nil {
+			t.Error("a stopped keeper has answered")
+		}
+		cancel()
+		want += float64(n)
+	}
+	syscall.Kill(p, syscall.SIGCONT)
+	totals, err := c.Add(t.Context(), map[string]float64{"n": 100}, nil)
+	if err != nil || totals["n"] != want+100 {
+		t.Errorf("%v, not %v; error %v", totals["n"], want+100, err)
+	}
+	if totals, err := c.Totals(t.Context()); err != nil || totals["n"] != want+100 {
+		t.Errorf("%v, not %v; error %v", totals["n"], want+100, err)
+	}
 }

@@ -23,6 +23,7 @@ var buckets = [...]float64{0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300}
 // Counters are what one process has counted, by series. It is safe for
 // concurrent use.
 type Counters struct {
+	label    func(model string) string
 	mu       sync.Mutex
 	values   map[string]float64
 	tallies  map[asker]*tally
@@ -37,6 +38,7 @@ type asker struct{ command, model string }
 // A tally is what has been counted of an asker since it was last taken, and
 // what is so now.
 type tally struct {
+	counts                 map[Family]float64        // that the client counts itself
 	statuses               map[string]float64        // requests by how they ended
 	times                  [len(buckets) + 1]float64 // answers by the least bound that their time is within, if any
 	seconds                float64                   // of all answers
@@ -45,9 +47,14 @@ type tally struct {
 	queued, inFlight       float64                   // now
 }
 
-// NewCounters returns counters that have counted nothing.
-func NewCounters() *Counters {
-	return &Counters{values: map[string]float64{}, tallies: map[asker]*tally{}}
+func newTally() *tally {
+	return &tally{counts: map[Family]float64{}, statuses: map[string]float64{}}
+}
+
+// NewCounters returns counters that have counted nothing. The label is what
+// stands for a model in them: a name is whatever the user typed.
+func NewCounters(label func(model string) string) *Counters {
+	return &Counters{label: label, values: map[string]float64{}, tallies: map[asker]*tally{}}
 }
 
 // of is the tally of an asker. The caller holds mu, and is going to change it.
@@ -55,7 +62,7 @@ func (c *Counters) of(a asker) *tally {
 	c.changed = true
 	t := c.tallies[a]
 	if t == nil {
-		t = &tally{statuses: map[string]float64{}}
+		t = newTally()
 		c.tallies[a] = t
 	}
 	return t
@@ -67,6 +74,13 @@ func (c *Counters) Add(series string, by float64) {
 	defer c.mu.Unlock()
 	c.values[series] += by
 	c.changed = true
+}
+
+// Count adds one to the family's series of a command and model.
+func (c *Counters) Count(f Family, command, model string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.of(asker{command, model}).counts[f]++
 }
 
 // Used is how many requests have ended, and how many tokens they took, in all.
@@ -129,8 +143,11 @@ func (c *Counters) Take() map[string]float64 {
 	taken := c.values
 	c.values = map[string]float64{}
 	for a, t := range c.tallies {
+		a.model = c.label(a.model)
 		t.take(a, taken)
-		*t = tally{statuses: map[string]float64{}, queued: t.queued, inFlight: t.inFlight}
+		queued, inFlight := t.queued, t.inFlight
+		*t = *newTally()
+		t.queued, t.inFlight = queued, inFlight
 	}
 	return taken
 }
@@ -139,6 +156,9 @@ func (c *Counters) Take() map[string]float64 {
 func (t *tally) take(a asker, to map[string]float64) {
 	add := func(name string, by float64, labels ...string) {
 		to[Series(name, append([]string{"command", a.command, "model", a.model}, labels...)...)] += by
+	}
+	for f, n := range t.counts {
+		add(string(f), n)
 	}
 	total := 0.0
 	for status, n := range t.statuses {
@@ -178,9 +198,9 @@ func (c *Counters) Gauges() map[string]float64 {
 	defer c.mu.Unlock()
 	gauges := map[string]float64{}
 	for a, t := range c.tallies {
-		if t.inFlight > 0 || t.queued > 0 {
-			gauges[inFlight.Series(a.command, a.model)] = t.inFlight
-			gauges[queued.Series(a.command, a.model)] = t.queued
+		if model := c.label(a.model); t.inFlight > 0 || t.queued > 0 {
+			gauges[inFlight.Series(a.command, model)] += t.inFlight
+			gauges[queued.Series(a.command, model)] += t.queued
 		}
 	}
 	return gauges

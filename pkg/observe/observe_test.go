@@ -60,7 +60,7 @@ func answering(takes time.Duration, err error) llm.Completer {
 
 func TestExpositionIsReadByPrometheus(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := NewCounters()
+		c := NewCounters(strings.Clone)
 		for _, takes := range []time.Duration{
 			0, 100 * time.Millisecond, 101 * time.Millisecond, 2 * time.Second, 2500 * time.Millisecond, 5 * time.Minute, time.Hour,
 		} {
@@ -121,7 +121,7 @@ func TestExpositionIsReadByPrometheus(t *testing.T) {
 // In the text itself the buckets of a series stand together, in the order of
 // their bounds, as the format asks for.
 func TestBucketsStandInOrder(t *testing.T) {
-	c := NewCounters()
+	c := NewCounters(strings.Clone)
 	for _, m := range []string{"b", "a", `c",le="0`, "10", "9"} {
 		for _, command := range []string{"gpt-map", "gpt-ask"} {
 			Requests(answering(0, nil), c, command, free).Complete(t.Context(), &llm.Request{Model: m})
@@ -156,7 +156,7 @@ func TestLabelsAreEscaped(t *testing.T) {
 		"gpt-5-mini", "", `a"b`, `a\b`, `\`, `\n`, "a\nb", `"}`, `x",le="1`, `{}`, "数字 ü", "a\tb\rc", "# HELP x", "a,b=c",
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := NewCounters()
+			c := NewCounters(strings.Clone)
 			c.Add(CacheHits.Series("gpt-map", name), 1)
 			Requests(answering(0, nil), c, "gpt-map", free).Complete(t.Context(), &llm.Request{Model: name})
 			text := expose(t, c.Take())
@@ -202,7 +202,7 @@ func TestRequestsAreCountedByOutcome(t *testing.T) {
 		{"not begun, for a reason", errors.New("stopped on purpose"), ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			c := NewCounters()
+			c := NewCounters(strings.Clone)
 			_, err := Requests(answering(0, test.err), c, "gpt-map", free).Complete(t.Context(), &llm.Request{Model: "m"})
 			if err != test.err {
 				t.Errorf("error %v", err)
@@ -251,7 +251,7 @@ func TestValuesKeepTheirDigits(t *testing.T) {
 }
 
 func TestTakeEmptiesWhatItTook(t *testing.T) {
-	c := NewCounters()
+	c := NewCounters(strings.Clone)
 	const goroutines, each = 8, 1000
 	var all sync.WaitGroup
 	for range goroutines {
@@ -279,7 +279,7 @@ func free(string, json.RawMessage) Bill { return Bill{} }
 
 // Tokens and their price are counted with the answers, and what waits and is under way now while it is.
 func TestTokensCostAndGauges(t *testing.T) {
-	c := NewCounters()
+	c := NewCounters(strings.Clone)
 	usage := json.RawMessage(`{"prompt_tokens":10,"completion_tokens":3}`)
 	price := func(model string, u json.RawMessage) Bill {
 		if model != "m" || string(u) != string(usage) {

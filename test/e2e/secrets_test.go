@@ -102,7 +102,7 @@ func (l *leak) processes(given string) {
 		if !bytes.Contains(environ, []byte("HOME="+l.home+"\x00")) {
 			continue // another test's
 		}
-		if !strings.Contains(given, knownKey) || filepath.Base(path) == "gpt-cache" {
+		if !strings.Contains(given, knownKey) && !strings.Contains(given, usualKey) || filepath.Base(path) == "gpt-cache" {
 			l.search("the environment of "+path, environ)
 		}
 		if cmdline, err := os.ReadFile(proc + "/cmdline"); err == nil && !strings.Contains(string(cmdline), wrongPlace) {
@@ -193,12 +193,17 @@ func TestTheKeyIsNowhere(t *testing.T) {
 	want(1, l.run("", nil, "gpt-ask", "-n", "--no-cache", "--retries", "1", "--base-url", "http://127.0.0.1:1/v1", "--key-command", "cat keys/openai-api-key", "hello"))
 	want(4, l.run("", nil, "gpt-ask", "-n", "--key-command", "keys/helper", "hello"))
 
+	// One that was given as the name of a model is in the request, and in nothing that others may read.
+	want(1, l.run("", []string{"GPT_MODEL=" + usualKey}, "gpt-ask", "-n", "--metrics-file", "metrics", "broken", "model"))
+
 	// A key in the wrong place on the command line, where all can see it, is not repeated.
 	for _, args := range [][]string{
 		{"gpt-ask", wrongPlace + "=" + usualKey}, {"gpt-map", "--jobs", usualKey, wrongPlace}, {"gpt-map", "--api=" + usualKey, wrongPlace},
 		{"gpt-ask", "--base-url", "https://user:" + usualKey + "@h/v1", wrongPlace}, {"gpt-ask", "--option", "key=" + usualKey, wrongPlace},
 		{"gpt-key", "set", usualKey, wrongPlace}, {"gpt-key", usualKey, wrongPlace}, {"gpt-key", "status", "--max-age", usualKey, wrongPlace},
 		{"gpt-cache", usualKey, wrongPlace}, {"gpt-chunk", "--tokens", usualKey, wrongPlace}, {"gpt-join", "--tokens", usualKey, wrongPlace},
+		{"gpt-ask", wrongPlace + "=" + knownKey}, {"gpt-map", "--jobs", knownKey, wrongPlace}, {"gpt-map", "--api=" + knownKey, wrongPlace},
+		{"gpt-ask", "--log-level", knownKey, wrongPlace}, {"gpt-key", "set", "--file=" + knownKey, wrongPlace}, {"gpt-cache", knownKey, wrongPlace},
 	} {
 		want(2, l.run("", nil, args...))
 	}
