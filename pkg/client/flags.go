@@ -212,7 +212,7 @@ func parseOptions(list []string) ([]llm.Option, error) {
 		case key == "stream" || key == "stream_options":
 			return nil, cli.WithHint(cli.Usagef("--option %s cannot be set", key), "gpt-ask --stream streams")
 		case !json.Valid([]byte(value)):
-			return nil, cli.WithHint(cli.Usagef("--option %s: %s is not JSON", key, cli.Value(value)), "a string is written --option 'KEY=\"TEXT\"'")
+			return nil, cli.WithHint(cli.Usagef("--option %s: %s is not JSON", key, cli.Value(value)), "a string is written --option '%s=%s'", key, cli.Value(value))
 		}
 		o := llm.Option{Key: key, Value: compactJSON([]byte(value))}
 		if i, again := at[key]; again {
