@@ -69,6 +69,9 @@ func (c *Client) Start(ctx context.Context, b Budget, tokens int) (reserved bool
 // before it was asked for is of a keeper whose clock is another.
 func late(g proto.Grant, asked, came time.Duration) bool { return came-g.At > g.Good && g.At >= asked }
 
+// Free says whether Start need not be asked now: it would answer at once.
+func (c *Client) Free(b Budget) bool { return b.Valid() && c.use(b) }
+
 // Settle tells that a request for which Start reserved so many tokens took so many. It never blocks. While the connection
 // is broken it is kept for the next one; only what was under way when it broke is lost. What is not settled when the
 // client closes, or its process dies, is given back.

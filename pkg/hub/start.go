@@ -84,8 +84,11 @@ func (c *Client) start(ctx context.Context) (*link, error) {
 			return nil, err
 		}
 		l, err := dial(ctx, c.dir, c.session, c.told)
-		if err == nil || isPermanent(err) {
+		switch {
+		case err == nil || isPermanent(err):
 			return l, err
+		case errors.Is(err, ErrVersion): // so the program is, and another start would bring no other
+			return nil, permanent(fmt.Errorf("%s: %w", c.config.Command[0], err))
 		}
 		select {
 		case err := <-ended:

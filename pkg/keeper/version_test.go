@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"testing"
+	"time"
 
 	"gptpipe/pkg/hub"
 	"gptpipe/pkg/hub/place"
@@ -37,7 +38,7 @@ func oldKeeper(args []string) int {
 		if _, err := proto.Read(r, proto.MaxHello); err != nil {
 			return 1
 		}
-		mine := proto.Hello{Version: proto.Version - 1, Stays: len(args) > 1}
+		mine := proto.Hello{Version: proto.Version - 1, Stays: len(args) > 1 && args[1] != "--cache"} // which a client adds
 		proto.Write(w, proto.Frame{Code: proto.OpHello, Body: mine.Append(nil)})
 		w.Flush()
 		if f, err := proto.Read(r, proto.MaxHello); err == nil && f.Code == proto.OpStop {
@@ -61,6 +62,24 @@ func startOld(t *testing.T, dir string, args ...string) *exec.Cmd {
 		t.Fatal(err)
 	}
 	return cmd
+}
+
+// A program that is itself of another version is not started again and again.
+func TestProgramOfAnotherVersion(t *testing.T) {
+	dir := t.TempDir()
+	c := config(dir)
+	c.Command = []string{os.Args[0], "old", dir}
+	if err := place.Prepare(dir); err != nil {
+		t.Fatal(err)
+	}
+	before := time.Now()
+	_, err := hub.Open(t.Context(), c)
+	if !errors.Is(err, hub.ErrVersion) || time.Since(before) > 5*time.Second { // ten is what others are waited for
+		t.Errorf("after %v: %v", time.Since(before), err)
+	}
+	if err := hub.Retire(t.Context(), dir); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestOlderKeeperIsReplaced(t *testing.T) {

@@ -66,6 +66,9 @@ func (s *shared) Start(ctx context.Context, tokens int) (reserved bool, err erro
 
 // start asks the hub, and gives up if it is held for too long.
 func (s *shared) start(ctx context.Context, tokens int) (reserved bool, err error) {
+	if ctx.Err() == nil && s.hub.Free(s.budget) {
+		return false, nil
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	var late *time.Timer
 	s.mu.Lock()
