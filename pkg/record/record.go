@@ -46,12 +46,12 @@ func parse(line []byte, fields []field) (Record, error) {
 		fields, escaped, err := scanObject(line, fields)
 		return Record{raw: line, fields: fields, escaped: escaped}, err
 	case '"':
-		if err := scanValue(line); err != nil {
+		if err := Check(line); err != nil {
 			return Record{}, err
 		}
 		return wrap(line), nil
 	}
-	if err := scanValue(line); err != nil {
+	if err := Check(line); err != nil {
 		return Record{}, err
 	}
 	return Record{}, fmt.Errorf("neither a JSON object nor a JSON string")

@@ -39,8 +39,9 @@ type object struct {
 	escaped bool // a name has an escape
 }
 
-// scanValue checks that data is one JSON value in valid UTF-8.
-func scanValue(data []byte) error {
+// Check says what keeps data from being one JSON value in valid UTF-8, if
+// anything does.
+func Check(data []byte) error {
 	if !utf8.Valid(data) {
 		return invalidUTF8(data)
 	}

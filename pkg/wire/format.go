@@ -1,11 +1,16 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
+	"strconv"
+	"unicode/utf8"
 
 	"gptpipe/pkg/llm"
+	"gptpipe/pkg/record"
+	"gptpipe/pkg/scan"
 )
 
 // A format is what tells one API from another.
@@ -68,13 +73,66 @@ func badResponse(message string) *llm.Error {
 	return &llm.Error{Type: llm.BadResponse, Status: 200, Message: message, Retry: true}
 }
 
-// decode reads JSON that a server sent; an error object in it is its error.
+// decode reads JSON that a server sent.
 func decode(data []byte, v any) error {
 	if err := json.Unmarshal(data, v); err != nil {
-		if len(data) == 0 {
-			return badResponse("the answer is empty")
+		return notJSON(data, err)
+	}
+	return nil
+}
+
+func notJSON(data []byte, err error) error {
+	switch {
+	case len(data) == 0:
+		return badResponse("the answer is empty")
+	case errors.Is(err, scan.ErrForm):
+		return badResponse("the answer is not the JSON it should be")
+	}
+	return badResponse("the answer is not the JSON it should be: " + err.Error())
+}
+
+// parse is decode in place: it calls visit for the fields of an object that a
+// server sent. As with decode, null says nothing, and what is no UTF-8, from a
+// server that cuts its text between two bytes, is replaced.
+func parse(object []byte, visit func(name, value []byte) error) error {
+	if !utf8.Valid(object) {
+		object = bytes.ToValidUTF8(object, []byte("\ufffd"))
+	}
+	object = bytes.Trim(object, " \t\r\n")
+	err := record.Check(object)
+	if err == nil {
+		err = fields(object, visit)
+	}
+	if err != nil {
+		return notJSON(object, err)
+	}
+	return nil
+}
+
+// fields calls visit for the fields of an object that are not null.
+func fields(object []byte, visit func(name, value []byte) error) error {
+	if scan.IsNull(object) {
+		return nil
+	}
+	return scan.Fields(object, func(name, value []byte) error {
+		if scan.IsNull(value) {
+			return nil
 		}
-		return badResponse("the answer is not the JSON it should be: " + err.Error())
+		return visit(name, value)
+	})
+}
+
+func setText(to *string, value []byte) error {
+	if scan.First(value) != '"' {
+		return scan.ErrForm
+	}
+	*to = record.Text(value)
+	return nil
+}
+
+func setInt(to *int, value []byte) (err error) {
+	if *to, err = strconv.Atoi(string(value)); err != nil {
+		return scan.ErrForm
 	}
 	return nil
 }

@@ -47,7 +47,7 @@ func TestReadAnswers(t *testing.T) {
 			want: llm.Response{FinishReason: "stop"}},
 		{name: "an array", api: "chat", body: `[]`, fails: "not the JSON it should be"},
 		{name: "null", api: "chat", body: `null`, fails: "no choices"},
-		{name: "white space", api: "chat", body: " \n", fails: "not the JSON it should be"},
+		{name: "white space", api: "chat", body: " \n", fails: "empty"},
 
 		{name: "one message", api: "responses", body: `{"status":"completed","model":"m","output":[{"type":"message","content":[{"type":"output_text","text":"hi"}]}]}`,
 			want: llm.Response{Text: "hi", FinishReason: "stop"}},
