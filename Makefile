@@ -66,13 +66,15 @@ completions:
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
-# Only what make has built, for root may have no Go.
+# Only what make has built, for root may have no Go. The shell has the names of
+# folders from its environment, for there may be anything in them.
+export DESTDIR PREFIX BIN
 install:
-	@for c in $(COMMANDS); do [ -x $(BIN)/$$c ] || { echo "$(BIN)/$$c is not there: run make first" >&2; exit 1; }; done
-	sh deploy/install.sh install '$(DESTDIR)' '$(PREFIX)' '$(BIN)'
+	@for c in $(COMMANDS); do [ -x "$$BIN/$$c" ] || { echo "$$BIN/$$c is not there: run make first" >&2; exit 1; }; done
+	sh deploy/install.sh install "$$DESTDIR" "$$PREFIX" "$$BIN"
 
 uninstall:
-	sh deploy/install.sh uninstall '$(DESTDIR)' '$(PREFIX)' '$(BIN)'
+	sh deploy/install.sh uninstall "$$DESTDIR" "$$PREFIX" "$$BIN"
 
 # Static binaries for Linux, packages, bills of materials: the same for the same commit.
 dist:
@@ -80,7 +82,7 @@ dist:
 
 # Builds it twice, installs it in a copy of this system, runs the image.
 dist-test:
-	@sh test/packages.sh buildah:buildah dpkg:dpkg git:git man:man-db rpm:rpm
+	@sh test/packages.sh buildah:buildah dpkg:dpkg git:git man:man-db rpm:rpm zsh:zsh
 	$(GO) test -tags dist -count=1 -timeout 20m -run 'Dist|Image' -v ./test/deploy
 
 # A container image of what make has built; with DOCKER=podman or buildah as well.

@@ -35,7 +35,9 @@ for ARCH in amd64 arm64; do
 
 	sh deploy/install.sh install "$work/$ARCH-package" /usr "$work/$ARCH"
 	gzip -9nr "$ROOT/share/man"
-	for kind in deb rpm; do
+	for kind in rpm deb; do
+		# Where Debian's zsh looks for the completions of packages.
+		[ $kind = rpm ] || mv "$ROOT/share/zsh/site-functions" "$ROOT/share/zsh/vendor-completions"
 		go run "$nfpm" package --config deploy/package/nfpm.yaml --packager "$kind" --target "$out/" >/dev/null
 	done
 done

@@ -3,7 +3,7 @@
 # Puts what make has built into BIN, and what goes with it, under DESTDIR and
 # PREFIX, or removes exactly that. Run it in the root of the sources.
 set -eu
-action=$1 root=$2$3 prefix=$3 bin=$4
+action=$1 destdir=$2 prefix=$3 bin=$4 root=$2$3
 
 # one takes a mode, a source and a place under PREFIX.
 one() {
@@ -18,8 +18,21 @@ one() {
 # unit is one for a text that names the files of a package.
 unit() {
 	one 644 "$1" "$2"
-	[ "$action" = uninstall ] || sed -i "s|/usr/bin/|$prefix/bin/|; s|/usr/lib/|$prefix/lib/|" "$to"
+	[ "$action" = uninstall ] || sed -i "s|/usr/bin/|$named/bin/|; s|/usr/lib/|$named/lib/|" "$to"
 }
+named=$(printf '%s\n' "$prefix" | sed 's/[&|\\]/\\&/g') # as sed takes it
+
+# What is enabled would be links to nothing.
+enabled=
+for link in "$destdir"/etc/systemd/system/*.wants/gpt-* "$destdir"/etc/systemd/user/*.wants/gpt-*; do
+	case $action$(readlink "$link" || :) in
+	uninstall"$prefix"/lib/systemd/*) enabled="$enabled $link" ;;
+	esac
+done
+if [ -n "$enabled" ]; then
+	echo "disable first (systemctl disable --now; for user units with --global):$enabled" >&2
+	exit 1
+fi
 
 for command in gpt-ask gpt-chunk gpt-map gpt-join gpt-key gpt-cache; do
 	one 755 "$bin/$command" "bin/$command"
@@ -43,11 +56,14 @@ for file in alerts.yml prometheus.yml; do
 done
 one 644 deploy/grafana/dashboard.json share/gptpipe/grafana/dashboard.json
 one 644 LICENSE share/doc/gptpipe/copyright
-one 644 README.md share/doc/gptpipe/README.md
+for file in README.md README.zh-CN.md deploy/README.md docs/design.md docs/performance.svg docs/terminal.svg; do
+	one 644 "$file" "share/doc/gptpipe/$file"
+done
 
 # Folders of nobody else.
 if [ "$action" = uninstall ]; then
-	for dir in lib/gptpipe share/gptpipe/prometheus share/gptpipe/grafana share/gptpipe share/doc/gptpipe; do
+	for dir in lib/gptpipe share/gptpipe/prometheus share/gptpipe/grafana share/gptpipe share/doc/gptpipe/deploy \
+		share/doc/gptpipe/docs share/doc/gptpipe; do
 		[ ! -d "$root/$dir" ] || rmdir --ignore-fail-on-non-empty -- "$root/$dir"
 	done
 fi

@@ -426,7 +426,7 @@ func TestStatusOfALogin(t *testing.T) {
 // key that was deleted while another was tried does not come back.
 func TestChangesWaitForEachOther(t *testing.T) {
 	g, u := newGateway(t), newUser(t)
-	key := credential.Entry{Key: "sk-old-key", Host: strings.TrimPrefix(g.URL, "http://")}
+	key := credential.Entry{Key: "sk-old-key", Host: g.URL}
 	if err := u.files().Set(t.Context(), "default", key); err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"net/http"
 
 	"gptpipe/pkg/audit"
 	"gptpipe/pkg/auth"
@@ -109,7 +110,18 @@ func (c *Client) renewing(next llm.Completer) llm.Completer {
 // sender is the way to the parts of the API that are no completions.
 func (c *Client) sender() wire.Sender {
 	if c.key == nil {
-		return c.wire
+		return counted{c}
 	}
-	return auth.NewSender(c.wire, c.key)
+	return auth.NewSender(counted{c}, c.key)
+}
+
+// counted counts the calls that it sends.
+type counted struct{ *Client }
+
+func (c counted) Send(ctx context.Context, call wire.Call) (answer *http.Response, err error) {
+	err = c.counters.Call(c.sys.Name, c.Model(), func() error {
+		answer, err = c.wire.Send(ctx, call)
+		return err
+	})
+	return answer, err
 }

@@ -26,12 +26,16 @@ func (c *Client) tell() (end func()) {
 		defer close(stopped)
 		tick := time.NewTicker(tellEvery)
 		defer tick.Stop()
-		written := time.Now()
+		written, first := time.Now(), true
 		for {
 			select {
 			case <-stop:
 				return
 			case now := <-tick.C:
+				if model := c.Model(); first && model != "" {
+					c.counters.Zero(c.sys.Name, model, c.price(model) != nil)
+				}
+				first = false
 				if !c.counters.Changed() {
 					break
 				}

@@ -9,9 +9,11 @@
 //  4. the system keyring: service "gptpipe", user the profile
 //  5. the file keys/PROFILE in the folder of the configuration
 //
-// What is stored, in the keyring or in a file, is bound to the host it was set
-// for (HostOf) and is used for no other. A key written into a file by hand is
-// taken as bound to DefaultHost.
+// What is stored, in the keyring or in a file, is bound to the scheme, host and
+// port it was set for (HostOf) and is used for no other. A host without a scheme
+// is one of https, also where an earlier version, which did not keep the scheme,
+// stored it: a key that was for http then has to be set once more. A key written
+// into a file by hand is taken as bound to DefaultHost.
 //
 // A source that has nothing, or cannot be reached, or keeps a key for another
 // host, is passed over; when all are, the reasons are in a *NotFoundError. A
@@ -116,10 +118,20 @@ type SourceError struct {
 func (e *SourceError) Error() string { return e.Source + ": " + e.Err.Error() }
 func (e *SourceError) Unwrap() error { return e.Err }
 
-// A BoundError is a stored key that is kept for another host.
-type BoundError struct{ Host string }
+// A BoundError is a stored key that is kept for another host, or another scheme,
+// than is wanted; both as HostOf gives them.
+type BoundError struct{ Host, Wanted string }
 
-func (e *BoundError) Error() string { return "its key is bound to " + e.Host }
+func (e *BoundError) Error() string {
+	const anew = "; gpt-key set with this base URL stores one for it"
+	switch {
+	case e.Wanted == plain+e.Host:
+		return "its key is bound to https://" + e.Host + ", and never goes out over plain http" + anew
+	case e.Host == plain+e.Wanted:
+		return "its key is bound to " + e.Host + ", and not to https" + anew
+	}
+	return "its key is bound to " + e.Host
+}
 
 // Find answers the key of the first source that holds one. Beside
 // *NotFoundError and *SourceError it can fail with *ProfileError, and with

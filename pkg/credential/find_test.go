@@ -157,7 +157,7 @@ func TestStoredKeyGoesToItsHostOnly(t *testing.T) {
 		}
 		for _, hostile := range []string{
 			"https://evil.example/v1", "https://api.openai.com@evil.example/v1", "https://api.openai.com.evil.example/v1",
-			"https://api.openai.com:8443/v1", "unix:///api.openai.com",
+			"https://api.openai.com:8443/v1", "http://api.openai.com/v1", "http://api.openai.com:443/v1", "unix:///api.openai.com",
 		} {
 			host, err := HostOf(hostile)
 			if err != nil {

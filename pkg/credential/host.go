@@ -7,6 +7,9 @@ import (
 	"strings"
 )
 
+// plain begins what a key for plain http is bound to.
+const plain = "http://"
+
 // A URLError is a base URL that names no host. It does not repeat the URL,
 // which may hold a password.
 type URLError struct{ Why string }
@@ -14,9 +17,9 @@ type URLError struct{ Why string }
 func (e *URLError) Error() string { return "base URL: " + e.Why }
 
 // HostOf is what a key for baseURL is bound to: its host in lower case, with
-// the port unless that is the one of https (443), or "unix" and the path of a
-// socket. So http://host, which is host:80, does not get the key of
-// https://host. The error is a *URLError.
+// the port unless that is the scheme's own, and with "http://" before it where
+// the scheme is that; or "unix" and the path of a socket. So http://h:8443 does
+// not get the key of https://h:8443. The error is a *URLError.
 func HostOf(baseURL string) (string, error) {
 	u, err := url.Parse(baseURL)
 	if err != nil {
@@ -36,11 +39,8 @@ func HostOf(baseURL string) (string, error) {
 		return "", &URLError{fmt.Sprintf("no host after %s://", u.Scheme)}
 	}
 	host := strings.TrimSuffix(strings.ToLower(u.Host), ":")
-	switch {
-	case u.Scheme == "https":
-		host = strings.TrimSuffix(host, ":443")
-	case u.Port() == "":
-		host += ":80"
+	if u.Scheme == "http" {
+		return plain + strings.TrimSuffix(host, ":80"), nil
 	}
-	return host, nil
+	return strings.TrimSuffix(host, ":443"), nil
 }

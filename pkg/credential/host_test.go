@@ -14,13 +14,13 @@ func TestHostOf(t *testing.T) {
 		{"https://api.openai.com:/v1", "api.openai.com"},
 		{"https://api.openai.com:80/v1", "api.openai.com:80"},
 		{"https://api.openai.com:8443", "api.openai.com:8443"},
-		{"http://api.openai.com/v1", "api.openai.com:80"},
-		{"http://api.openai.com:/v1", "api.openai.com:80"},
-		{"http://localhost:80/v1", "localhost:80"},
-		{"http://[::1]/v1", "[::1]:80"},
-		{"http://localhost:443/v1", "localhost:443"},
-		{"http://127.0.0.1:8080/v1", "127.0.0.1:8080"},
-		{"http://[::1]:8080/v1", "[::1]:8080"},
+		{"http://api.openai.com/v1", "http://api.openai.com"},
+		{"http://api.openai.com:/v1", "http://api.openai.com"},
+		{"http://localhost:80/v1", "http://localhost"},
+		{"http://[::1]/v1", "http://[::1]"},
+		{"http://localhost:443/v1", "http://localhost:443"},
+		{"http://127.0.0.1:8080/v1", "http://127.0.0.1:8080"},
+		{"http://[::1]:8080/v1", "http://[::1]:8080"},
 		{"https://[::443]/v1", "[::443]"},
 		{"HTTPS://user:password@Example.com/v1", "example.com"},
 		{"https://api.openai.com@evil.example/v1", "evil.example"},
@@ -76,7 +76,14 @@ func FuzzHostOf(f *testing.F) {
 			}
 			return
 		}
-		again, err := HostOf(u.Scheme + "://" + strings.ReplaceAll(host, "%", "%25") + "/v1")
+		plain, rest := u.Scheme == "http", host
+		if plain {
+			rest = strings.TrimPrefix(host, "http://")
+		}
+		if strings.Contains(rest, "://") || plain == (rest == host) {
+			t.Fatalf("%q: %q", in, host)
+		}
+		again, err := HostOf(u.Scheme + "://" + strings.ReplaceAll(rest, "%", "%25") + "/v1")
 		if err != nil || again != host {
 			t.Fatalf("%q gives %q, which gives %q, %v", in, host, again, err)
 		}

@@ -71,7 +71,7 @@ func Refresh(ctx context.Context, store Store, lockPath, profile string, old Ent
 	case err != nil:
 		return Entry{}, err
 	case stored.Host != old.Host:
-		return Entry{}, &BoundError{stored.Host}
+		return Entry{}, &BoundError{stored.Host, old.Host}
 	}
 	last := stored
 	if stored.Key == old.unsaved {
@@ -111,7 +111,7 @@ func Refresh(ctx context.Context, store Store, lockPath, profile string, old Ent
 	switch {
 	case err == nil && now.Key != stored.Key:
 		if now.Host != old.Host {
-			return Entry{}, &BoundError{now.Host}
+			return Entry{}, &BoundError{now.Host, old.Host}
 		}
 		return now, nil
 	case errors.Is(err, ErrNoEntry):

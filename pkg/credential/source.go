@@ -93,7 +93,7 @@ func (q Query) fromStore(s Store) func(context.Context) (Entry, error) {
 		case err != nil:
 			return Entry{}, err
 		case entry.Host != q.Host:
-			return Entry{}, &BoundError{entry.Host}
+			return Entry{}, &BoundError{entry.Host, q.Host}
 		case entry.OAuth != nil && entry.OAuth.Ended():
 			return Entry{}, errEnded
 		}

@@ -1,5 +1,5 @@
-// Package http1 posts to one plain HTTP/1.1 URL over kept connections, with
-// less work for each request than net/http's transport: the head of the request
+// Package http1 posts to one plain HTTP/1.1 server over kept connections, with
+// less work for each request than net/http's transport: the header of the request
 // is built once, a request goes out with one write, and the goroutine that
 // sends it reads the answer, so that nothing is handed from one to another.
 // That is some half of the processor time.
@@ -45,18 +45,17 @@ var ErrTooLarge = errors.New("the answer is too large")
 type Options struct {
 	Dial   func(ctx context.Context) (net.Conn, error)
 	Host   string // of the Host field
-	Path   string // of the request line, escaped
 	Header http.Header
 
 	// Lifetime ends what is under way.
 	Lifetime context.Context
 }
 
-// A Client posts to one URL. It has as many connections as there are calls of
+// A Client posts to one server. It has as many connections as there are calls of
 // Post at once, and keeps them. It is safe for concurrent use.
 type Client struct {
 	o    Options
-	head atomic.Pointer[[]byte] // to the name of the last field, which is the length
+	head atomic.Pointer[[]byte] // from behind the path to the name of the last field, which is the length
 
 	mu    sync.Mutex
 	idle  []*conn // the last used is the last
@@ -75,7 +74,7 @@ func New(o Options) *Client {
 // SetHeader has the posts that begin from now on go out with another header.
 func (c *Client) SetHeader(h http.Header) {
 	var head bytes.Buffer
-	fmt.Fprintf(&head, "POST %s HTTP/1.1\r\nHost: %s\r\n", c.o.Path, c.o.Host)
+	fmt.Fprintf(&head, " HTTP/1.1\r\nHost: %s\r\n", c.o.Host)
 	h.Write(&head) // which takes no line break into a value
 	head.WriteString("Content-Length: ")
 	b := head.Bytes()
@@ -89,15 +88,16 @@ type Answer struct {
 	Body   []byte
 }
 
-// Post sends a body and reads the answer, of which the body may have so many
-// bytes, else the error is ErrTooLarge. If the answer breaks off in its body,
+// Post sends a body to a path, which is as it stands in the request line,
+// escaped, and reads the answer, of which the body may have so many bytes, else
+// the error is ErrTooLarge. If the answer breaks off in its body,
 // what came of it is returned together with the error.
-func (c *Client) Post(body []byte, deadline time.Time, maxAnswer int64) (*Answer, error) {
+func (c *Client) Post(path string, body []byte, deadline time.Time, maxAnswer int64) (*Answer, error) {
 	conn, err := c.get(deadline)
 	if err != nil {
 		return nil, err
 	}
-	a, keep, err := conn.exchange(*c.head.Load(), body, deadline, maxAnswer)
+	a, keep, err := conn.exchange(path, *c.head.Load(), body, deadline, maxAnswer)
 	c.put(conn, keep && err == nil)
 	return a, err
 }
@@ -163,11 +163,13 @@ func (c *Client) end() {
 
 // exchange sends a request and reads its answer. It reports whether the
 // connection can take another.
-func (cn *conn) exchange(head, body []byte, deadline time.Time, maxAnswer int64) (a *Answer, keep bool, err error) {
+func (cn *conn) exchange(path string, head, body []byte, deadline time.Time, maxAnswer int64) (a *Answer, keep bool, err error) {
 	if err := cn.net.SetDeadline(deadline); err != nil {
 		return nil, false, err
 	}
-	cn.out = append(cn.out[:0], head...)
+	cn.out = append(cn.out[:0], "POST "...)
+	cn.out = append(cn.out, path...)
+	cn.out = append(cn.out, head...)
 	cn.out = strconv.AppendInt(cn.out, int64(len(body)), 10)
 	cn.out = append(cn.out, "\r\n\r\n"...)
 	cn.out = append(cn.out, body...)

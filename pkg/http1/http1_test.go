@@ -20,6 +20,9 @@ import (
 )
 
 // client makes a client of a TCP address, and counts its connections.
+// path is where the tests post to.
+const path = "/v1/x%20y"
+
 func client(t *testing.T, addr string, lifetime context.Context) (c *Client, dials *atomic.Int32) {
 	t.Helper()
 	dials = new(atomic.Int32)
@@ -29,7 +32,6 @@ func client(t *testing.T, addr string, lifetime context.Context) (c *Client, dia
 			return new(net.Dialer).DialContext(ctx, "tcp", addr)
 		},
 		Host:     "example.org:80",
-		Path:     "/v1/x%20y",
 		Header:   http.Header{"Authorization": {"Bearer key"}, "X-Evil": {"a\r\nX-Injected: 1"}},
 		Lifetime: lifetime,
 	}), dials
@@ -88,7 +90,7 @@ func TestRequest(t *testing.T) {
 	c, dials := client(t, s.Listener.Addr().String(), t.Context())
 	for _, size := range []int{0, 1, 4096, MaxBody} {
 		body := bytes.Repeat([]byte{'x'}, size)
-		a, err := c.Post(body, soon(), 1<<20)
+		a, err := c.Post(path, body, soon(), 1<<20)
 		if err != nil || a.Status != http.StatusTeapot || a.Header.Get("X-Request-Id") != "r1" || !bytes.Equal(a.Body, body) {
 			t.Fatalf("%d bytes: %+v, %v", size, a, err)
 		}
@@ -127,7 +129,7 @@ func TestAnswers(t *testing.T) {
 			}
 			c, dials := client(t, speaking(t, answers...), t.Context())
 			for range 2 {
-				if a, err := c.Post([]byte("?"), soon(), 1000); err != nil || a.Status != test.status || string(a.Body) != "ok" {
+				if a, err := c.Post(path, []byte("?"), soon(), 1000); err != nil || a.Status != test.status || string(a.Body) != "ok" {
 					t.Errorf("%+v, %v", a, err)
 				}
 			}
@@ -161,7 +163,7 @@ func TestBrokenAnswers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, _ := client(t, speaking(t, test.answer), t.Context())
-			a, err := c.Post([]byte("?"), soon(), 1000)
+			a, err := c.Post(path, []byte("?"), soon(), 1000)
 			if err == nil || test.err != nil && !errors.Is(err, test.err) {
 				t.Errorf("error %v", err)
 			}
@@ -179,7 +181,7 @@ func TestBrokenAnswers(t *testing.T) {
 func TestConnectionClosedMeanwhile(t *testing.T) {
 	c, dials := client(t, speaking(t, plain), t.Context())
 	for range 3 {
-		if _, err := c.Post([]byte("?"), soon(), 1000); err != nil {
+		if _, err := c.Post(path, []byte("?"), soon(), 1000); err != nil {
 			t.Error(err)
 		}
 		time.Sleep(20 * time.Millisecond) // for the server to close it
@@ -209,7 +211,7 @@ func TestAnswerBeforeTheBodyIsRead(t *testing.T) {
 	}()
 	c, _ := client(t, l.Addr().String(), t.Context())
 	for range 20 {
-		if a, err := c.Post(make([]byte, MaxBody), soon(), 1000); err != nil || a.Status != 413 {
+		if a, err := c.Post(path, make([]byte, MaxBody), soon(), 1000); err != nil || a.Status != 413 {
 			t.Errorf("%+v, %v", a, err)
 		}
 	}
@@ -221,7 +223,7 @@ func TestAnswerTwice(t *testing.T) {
 	answer := fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(large), large)
 	c, dials := client(t, speaking(t, answer+strings.Replace(answer, "xxx", "yyy", 1), answer), t.Context())
 	for range 3 {
-		a, err := c.Post([]byte("?"), soon(), 1<<20)
+		a, err := c.Post(path, []byte("?"), soon(), 1<<20)
 		if err != nil || string(a.Body) != large {
 			t.Fatalf("%v, another answer", err)
 		}
@@ -239,7 +241,7 @@ func TestDeadline(t *testing.T) {
 	}
 	defer silent.Close()
 	c, _ := client(t, silent.Addr().String(), t.Context())
-	if _, err := c.Post([]byte("?"), time.Now().Add(20*time.Millisecond), 1000); !errors.Is(err, os.ErrDeadlineExceeded) {
+	if _, err := c.Post(path, []byte("?"), time.Now().Add(20*time.Millisecond), 1000); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Error(err)
 	}
 }
@@ -256,7 +258,7 @@ func TestLifetime(t *testing.T) {
 	done := make(chan error)
 	for range 4 {
 		go func() {
-			_, err := c.Post([]byte("?"), time.Now().Add(time.Hour), 1000)
+			_, err := c.Post(path, []byte("?"), time.Now().Add(time.Hour), 1000)
 			done <- err
 		}()
 		if _, err := silent.Accept(); err != nil {
@@ -269,7 +271,7 @@ func TestLifetime(t *testing.T) {
 			t.Error("an answer")
 		}
 	}
-	if _, err := c.Post([]byte("?"), soon(), 1000); err == nil {
+	if _, err := c.Post(path, []byte("?"), soon(), 1000); err == nil {
 		t.Error("an answer after the end")
 	}
 }
@@ -287,7 +289,7 @@ func TestManyCallers(t *testing.T) {
 		wg.Go(func() {
 			for i := range 200 {
 				q := strings.Repeat(fmt.Sprint(g, i, " "), 1+i)
-				if a, err := c.Post([]byte(q), soon(), 1<<20); err != nil || string(a.Body) != q {
+				if a, err := c.Post(path, []byte(q), soon(), 1<<20); err != nil || string(a.Body) != q {
 					t.Errorf("%.20q of %d bytes: %v", q, len(q), err)
 				}
 			}

@@ -75,6 +75,7 @@ type Adapter struct {
 	refused float64    // of these
 
 	lastThrough float64   // what got through a second before the last cut
+	lastPart    float64   // the part that was turned away then
 	before      float64   // the rate before the first of the useless cuts
 	useless     int       // cuts in a row after which less got through
 	blind       time.Time // nothing is cut before
@@ -202,24 +203,26 @@ func (a *Adapter) turnedAway(now, begun time.Time) {
 	a.enforce(now)
 }
 
-// harmful judges the last cuts: if with the rate what gets through has gone down
-// three times running, it is not our rate that requests are turned away for, but say
-// that of others who share the limit. The caller holds mu.
+// harmful judges the last cuts: if three times running less gets through, and as
+// large a part is turned away as before, it is not our rate that requests are turned
+// away for, but say that of others who share the limit. A limit that has fallen looks
+// so once. The caller holds mu.
 func (a *Adapter) harmful(now time.Time) bool {
-	rate, through := a.found, a.through(now)
+	rate, through, part := a.found, a.through(now), 1.0
 	if a.found > 0 {
 		through = (a.sent - a.refused) / max(now.Sub(a.cut).Seconds(), 1)
+		part = a.refused / max(a.sent, a.refused)
 	} else {
 		n, span := a.starts.last(now)
 		rate = float64(n) / span.Seconds()
 	}
 	switch {
-	case a.found == 0 || through > 0.93*a.lastThrough:
+	case a.found == 0 || through > 0.93*a.lastThrough || part < 0.7*a.lastPart:
 		a.useless, a.before = 0, rate
 	default:
 		a.useless++
 	}
-	a.lastThrough = through
+	a.lastThrough, a.lastPart = through, part
 	return a.useless >= 3
 }
 

@@ -39,6 +39,7 @@ type crowd struct {
 	refused  float64   // since then
 
 	last    float64 // the bound at the cut before
+	part    float64 // of the requests that was refused then
 	falls   int     // cuts in a row, each from a lower bound
 	first   float64 // the bound at the first of them
 	through float64 // answers a second then
@@ -136,7 +137,8 @@ func (c *crowd) judge(now, begun time.Time) {
 // harmful judges the cuts so far.
 func (c *crowd) harmful(now time.Time) bool {
 	through := c.answered / now.Sub(c.cut).Seconds()
-	if c.most >= 0.97*c.last && c.most >= 2 { // where it was, and it can be cut
+	part := c.refused / (c.answered + c.refused)
+	if c.most >= 0.97*c.last && c.most >= 2 || part < 0.7*c.part {
 		c.falls, c.first = 0, c.most
 	} else {
 		c.falls++
@@ -144,7 +146,7 @@ func (c *crowd) harmful(now time.Time) bool {
 	if c.falls <= 1 {
 		c.through = through
 	}
-	c.last = c.most
+	c.last, c.part = c.most, part
 	return c.falls >= harmAfter && c.most < harmBound*c.first && through < harmThrough*c.through
 }
 

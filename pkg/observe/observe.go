@@ -76,6 +76,22 @@ func (c *Counters) Add(series string, by float64) {
 	c.changed = true
 }
 
+// Zero has the series of what a command gets from a model be there before they
+// grow: how much they do is seen from the second sample on. It is for those that
+// last; priced says that costs will be known.
+func (c *Counters) Zero(command, model string, priced bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a := []string{"command", command, "model", c.label(model)}
+	c.values[Series("gpt_requests_total", append(a, "status", "200")...)] += 0
+	c.values[Series("gpt_tokens_total", append(a, "kind", "input")...)] += 0
+	c.values[Series("gpt_tokens_total", append(a, "kind", "output")...)] += 0
+	if priced {
+		c.values[Series("gpt_cost_dollars_total", a...)] += 0
+	}
+	c.changed = true
+}
+
 // Count adds one to the family's series of a command and model.
 func (c *Counters) Count(f Family, command, model string) {
 	c.mu.Lock()
@@ -160,10 +176,8 @@ func (t *tally) take(a asker, to map[string]float64) {
 	for f, n := range t.counts {
 		add(string(f), n)
 	}
-	total := 0.0
 	for status, n := range t.statuses {
 		add("gpt_requests_total", n, "status", status)
-		total += n
 	}
 	if t.input+t.output > 0 {
 		add("gpt_tokens_total", t.input, "kind", "input")
@@ -175,7 +189,7 @@ func (t *tally) take(a asker, to map[string]float64) {
 	if t.waited > 0 {
 		add("gpt_limit_wait_seconds_total", t.waited)
 	}
-	if total == 0 {
+	if t.times == [len(buckets) + 1]float64{} {
 		return
 	}
 	within := 0.0 // each bucket holds the smaller ones
@@ -188,7 +202,7 @@ func (t *tally) take(a asker, to map[string]float64) {
 		add("gpt_response_time_seconds_bucket", within, "le", le)
 	}
 	add("gpt_response_time_seconds_sum", t.seconds)
-	add("gpt_response_time_seconds_count", total)
+	add("gpt_response_time_seconds_count", within)
 }
 
 // Gauges returns what is so now: requests that are in flight, and that wait for

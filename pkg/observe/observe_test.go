@@ -357,3 +357,56 @@ func TestTokensCostAndGauges(t *testing.T) {
 		t.Errorf("%d requests, %d tokens", requests, tokens)
 	}
 }
+
+// A run that lasts, as one of batches does, has its series begin at nothing.
+func TestZero(t *testing.T) {
+	c := NewCounters(func(string) string { return "label" })
+	c.Zero("gpt-map", "m", true)
+	want := map[string]float64{
+		`gpt_requests_total{command="gpt-map",model="label",status="200"}`: 0,
+		`gpt_tokens_total{command="gpt-map",model="label",kind="input"}`:   0,
+		`gpt_tokens_total{command="gpt-map",model="label",kind="output"}`:  0,
+		`gpt_cost_dollars_total{command="gpt-map",model="label"}`:          0,
+	}
+	if !c.Changed() {
+		t.Error("nothing is to be told")
+	}
+	if got := c.Take(); !maps.Equal(got, want) {
+		t.Errorf("%v, not %v", got, want)
+	}
+	c.Zero("gpt-map", "m", false)
+	c.Billed("gpt-map", "m", Bill{Input: 2})
+	want[`gpt_tokens_total{command="gpt-map",model="label",kind="input"}`] = 2
+	delete(want, `gpt_cost_dollars_total{command="gpt-map",model="label"}`)
+	if got := c.Take(); !maps.Equal(got, want) {
+		t.Errorf("%v, not %v", got, want)
+	}
+}
+
+// Calls that ask a model nothing are requests, but the time they take is none of an answer.
+func TestCall(t *testing.T) {
+	c := NewCounters(strings.Clone)
+	const inFlight = `gpt_requests_in_flight{command="gpt-map",model="m"}`
+	for _, err := range []error{nil, &llm.Error{Type: llm.Auth, Status: 401}, &llm.Error{Type: llm.Connection}, context.Canceled} {
+		got := c.Call("gpt-map", "m", func() error {
+			if n := c.Gauges()[inFlight]; n != 1 {
+				t.Errorf("%v in flight", n)
+			}
+			return err
+		})
+		if got != err {
+			t.Errorf("%v became %v", err, got)
+		}
+	}
+	want := map[string]float64{
+		`gpt_requests_total{command="gpt-map",model="m",status="200"}`:        1,
+		`gpt_requests_total{command="gpt-map",model="m",status="401"}`:        1,
+		`gpt_requests_total{command="gpt-map",model="m",status="connection"}`: 1,
+	}
+	if got := c.Take(); !maps.Equal(got, want) || len(c.Gauges()) > 0 {
+		t.Errorf("%v and %v, not %v", got, c.Gauges(), want)
+	}
+	if requests, tokens := c.Used(); requests != 3 || tokens != 0 {
+		t.Errorf("%d requests, %d tokens", requests, tokens)
+	}
+}

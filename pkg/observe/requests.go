@@ -57,14 +57,8 @@ func Requests(next llm.Completer, c *Counters, command string, billed func(model
 		c.begun(ctx, a)
 		begin := time.Now()
 		resp, err := next.Complete(ctx, req)
-		took, status := time.Since(begin), "200"
-		var e *llm.Error
-		switch {
-		case errors.As(err, &e) && e.Status != 0:
-			status = strconv.Itoa(e.Status)
-		case e != nil:
-			status = string(e.Type)
-		case err != nil: // it was not sent
+		took, status := time.Since(begin), outcome(err)
+		if status == "" {
 			c.mu.Lock()
 			c.of(a).inFlight--
 			c.mu.Unlock()
@@ -77,6 +71,39 @@ func Requests(next llm.Completer, c *Counters, command string, billed func(model
 		c.ended(a, status, took, b)
 		return resp, err
 	})
+}
+
+// Call counts a request that is for a model and asks it nothing: one to the
+// files and batches of a provider. How long that takes says nothing of the
+// answers, and is not counted.
+func (c *Counters) Call(command, model string, send func() error) error {
+	a := asker{command, model}
+	c.begun(context.Background(), a)
+	err := send()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := c.of(a)
+	t.inFlight--
+	if status := outcome(err); status != "" {
+		c.requests++
+		t.statuses[status]++
+	}
+	return err
+}
+
+// outcome is the status that a request ended with, or the type of its error; it
+// is empty when none was sent.
+func outcome(err error) string {
+	var e *llm.Error
+	switch {
+	case err == nil:
+		return "200"
+	case !errors.As(err, &e):
+		return ""
+	case e.Status != 0:
+		return strconv.Itoa(e.Status)
+	}
+	return string(e.Type)
 }
 
 // begun counts a request as in flight, and as waiting no more.

@@ -59,7 +59,7 @@ type Options struct {
 type Client struct {
 	format    format
 	root      string
-	url       string
+	rootPath  string // of root, escaped
 	azure     bool
 	header    atomic.Pointer[http.Header] // shared by all requests, so that the key has one copy
 	transport *http.Transport
@@ -78,7 +78,6 @@ func NewClient(o Options) *Client {
 	c := &Client{
 		format:    f,
 		root:      o.Endpoint.root,
-		url:       o.Endpoint.root + f.path,
 		transport: o.Endpoint.transport(o.Jobs),
 		timeout:   o.Timeout,
 		lifetime:  o.Lifetime,
@@ -96,8 +95,9 @@ func NewClient(o Options) *Client {
 		header["Openai-Project"] = []string{o.Project}
 	}
 	c.header.Store(&header)
-	if o.Endpoint.direct() {
-		c.plain = c.newPlain(o)
+	if u, err := url.Parse(c.root); err == nil && o.Endpoint.direct() {
+		c.rootPath = u.EscapedPath()
+		c.plain = c.newPlain(o, u)
 	}
 	c.SetKey(o.Key, o.Token)
 	return c
@@ -122,17 +122,11 @@ func (c *Client) SetKey(key string, token bool) {
 	}
 }
 
-func (c *Client) newPlain(o Options) *http1.Client {
-	u, err := url.Parse(c.url)
-	if err != nil {
-		return nil
-	}
-	port := cmp.Or(u.Port(), "80")
-	addr := net.JoinHostPort(u.Hostname(), port)
+func (c *Client) newPlain(o Options, root *url.URL) *http1.Client {
+	addr := net.JoinHostPort(root.Hostname(), cmp.Or(root.Port(), "80"))
 	return http1.New(http1.Options{
 		Dial:     func(ctx context.Context) (net.Conn, error) { return c.transport.DialContext(ctx, "tcp", addr) },
-		Host:     u.Host,
-		Path:     u.RequestURI(),
+		Host:     root.Host,
 		Header:   *c.header.Load(),
 		Lifetime: o.Lifetime,
 	})
@@ -148,8 +142,8 @@ func (c *Client) Complete(ctx context.Context, req *llm.Request) (*llm.Response,
 	emitted := false
 	var resp *llm.Response
 	var err error
-	if c.plain != nil && req.OnDelta == nil && req.Path == "" && len(req.Body) <= http1.MaxBody {
-		resp, err = c.post(req.Body, begin.Add(c.timeout))
+	if c.plain != nil && req.OnDelta == nil && len(req.Body) <= http1.MaxBody {
+		resp, err = c.post(req, begin.Add(c.timeout))
 	} else {
 		one := *req
 		if req.OnDelta != nil {
@@ -177,12 +171,20 @@ func (c *Client) Complete(ctx context.Context, req *llm.Request) (*llm.Response,
 }
 
 // post fetches a whole answer.
-func (c *Client) post(body []byte, deadline time.Time) (*llm.Response, error) {
-	a, err := c.plain.Post(body, deadline, c.maxAnswer)
+func (c *Client) post(req *llm.Request, deadline time.Time) (*llm.Response, error) {
+	f := c.formatFor(req)
+	a, err := c.plain.Post(c.rootPath+f.path, req.Body, deadline, c.maxAnswer)
 	if a == nil {
 		return nil, err
 	}
-	return c.whole(c.format, a.Status, a.Header, a.Body, err)
+	return c.whole(f, a.Status, a.Header, a.Body, err)
+}
+
+func (c *Client) formatFor(req *llm.Request) format {
+	if req.Path != "" {
+		return entire(req.Path)
+	}
+	return c.format
 }
 
 // whole reads an answer that is no stream; err is why its body broke off.
@@ -218,14 +220,11 @@ func tooLarge(status int, limit int64) error {
 func (c *Client) roundTrip(req *llm.Request) (*llm.Response, error) {
 	ctx, cancel := context.WithTimeout(c.lifetime, c.timeout)
 	defer cancel()
-	f, body, to := c.format, req.Body, c.url
-	if req.Path != "" {
-		f, to = entire(req.Path), c.root+req.Path
-	}
+	f, body := c.formatFor(req), req.Body
 	if req.OnDelta != nil {
 		body = f.streaming(body)
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.root+f.path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}

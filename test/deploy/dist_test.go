@@ -21,7 +21,7 @@ func commit(t *testing.T, dir string) {
 	must(t, ".", env, "sh", "-ec", `
 		mkdir -p "$1"
 		cd "$0"
-		for part in .gitignore LICENSE Makefile README.md go.mod go.sum cmd pkg man completions deploy; do
+		for part in .gitignore LICENSE Makefile README.md README.zh-CN.md go.mod go.sum cmd pkg man completions deploy docs; do
 			cp -r "$part" "$1"
 		done
 		cd "$1"
@@ -97,7 +97,8 @@ func testRPM(t *testing.T, dist string) {
 	must(t, ".", nil, "rpm", "--checksig", "--nosignature", rpm)
 	list := must(t, ".", nil, "rpm", "-qp", "--qf", "%{NAME} %{VERSION} %{ARCH} %{LICENSE}\n[%{FILENAMES} %{FILEUSERNAME}\n]", rpm)
 	if !strings.HasPrefix(list, "gptpipe 0.0.0+git20260102030405.") || !strings.Contains(list, " x86_64 MIT\n") ||
-		!strings.Contains(list, "/usr/bin/gpt-map root\n") || !strings.Contains(list, "/usr/share/man/man1/gpt-map.1.gz root\n") {
+		!strings.Contains(list, "/usr/bin/gpt-map root\n") || !strings.Contains(list, "/usr/share/man/man1/gpt-map.1.gz root\n") ||
+		!strings.Contains(list, "/usr/share/zsh/site-functions/_gpt-map root\n") {
 		t.Error(list)
 	}
 	one(t, dist, "*.aarch64.rpm")
@@ -122,6 +123,7 @@ func testDeb(t *testing.T, dist string) {
 			ours >before
 			dpkg -i gptpipe.deb
 			gpt-map --version
+			XDG_CACHE_HOME=/tmp HOME=/tmp zsh -dfc "autoload -U compinit; compinit -uD; echo zsh has \$_comps[gpt-map]"
 			for page in $(dpkg -L gptpipe | sed -n "s|^/usr/share/man/man\([157]\)/\(.*\)\.[157]\.gz$|\1/\2|p"); do
 				MANPAGER=cat man "${page%/*}" "${page#*/}" | grep -q "^NAME"
 				echo "page ${page#*/}"
@@ -138,6 +140,9 @@ func testDeb(t *testing.T, dist string) {
 		if !strings.Contains(out, "page "+want+"\n") {
 			t.Errorf("no manual page of %s", want)
 		}
+	}
+	if !strings.Contains(out, "zsh has _gpt-map\n") {
+		t.Errorf("zsh does not find the completions:\n%s", out)
 	}
 	if !strings.HasSuffix(out, "nothing is left\n") {
 		t.Error(out)

@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,7 +21,8 @@ func TestInstall(t *testing.T) {
 	install(t, dest, "/opt/g")
 	installed := files(t, dest)
 	want := []string{"lib/gptpipe/gpt-spool", "lib/systemd/system/gpt-map@.path", "lib/systemd/user/gpt-cache.socket",
-		"lib/sysusers.d/gptpipe.conf", "lib/tmpfiles.d/gptpipe.conf", "share/doc/gptpipe/copyright", "share/man/man5/gpt-record.5"}
+		"lib/sysusers.d/gptpipe.conf", "lib/tmpfiles.d/gptpipe.conf", "share/doc/gptpipe/copyright",
+		"share/doc/gptpipe/README.zh-CN.md", "share/doc/gptpipe/deploy/README.md", "share/man/man5/gpt-record.5"}
 	for _, c := range commands {
 		want = append(want, "bin/"+c, "share/man/man1/"+c+".1", "share/bash-completion/completions/"+c,
 			"share/zsh/site-functions/_"+c, "share/fish/vendor_completions.d/"+c+".fish")
@@ -54,9 +56,55 @@ func TestInstall(t *testing.T) {
 	if left := files(t, dest); !slices.Equal(left, neighbours) {
 		t.Errorf("left are %q", left)
 	}
-	if _, err := os.Stat(filepath.Join(dest, "opt/g/share/gptpipe")); err == nil {
-		t.Error("a folder of ours is left")
+	for _, dir := range []string{"share/gptpipe", "share/doc/gptpipe"} {
+		if _, err := os.Stat(filepath.Join(dest, "opt/g", dir)); err == nil {
+			t.Errorf("%s is left", dir)
+		}
 	}
+}
+
+// The names of folders have what shells and sed take for their own.
+func TestInstallIntoOddFolders(t *testing.T) {
+	dest := filepath.Join(t.TempDir(), `it's a "place" & $HOME;`)
+	const prefix = `/opt/a&b|c\d`
+	out := must(t, root, nil, "sh", "deploy/install.sh", "install", dest, prefix, bin)
+	unit := read(t, filepath.Join(dest, prefix, "lib/systemd/system/gpt-cache.service"))
+	if !strings.Contains(unit, "\nExecStart="+prefix+"/bin/gpt-cache serve ") {
+		t.Errorf("%s%s", out, unit)
+	}
+	must(t, root, nil, "sh", "deploy/install.sh", "uninstall", dest, prefix, bin)
+	if left := files(t, dest); len(left) > 0 {
+		t.Errorf("left are %q", left)
+	}
+
+	dest = filepath.Join(t.TempDir(), "it's a place")
+	install(t, dest, "/opt/a&b")
+	if _, err := os.Stat(filepath.Join(dest, "opt/a&b/bin/gpt-map")); err != nil {
+		t.Error(err)
+	}
+}
+
+// What systemd has enabled is named, and nothing is removed before it is disabled.
+func TestUninstallWhatIsEnabled(t *testing.T) {
+	dest := t.TempDir()
+	install(t, dest, "/usr")
+	installed := files(t, dest)
+	enabled := filepath.Join(dest, "etc/systemd/system/paths.target.wants/gpt-map@mails.path")
+	write(t, enabled, "")
+	if err := errors.Join(os.Remove(enabled), os.Symlink("/usr/lib/systemd/system/gpt-map@.path", enabled)); err != nil {
+		t.Fatal(err)
+	}
+	out, status := output(t, root, nil, "make", "uninstall", "BIN="+bin, "DESTDIR="+dest, "PREFIX=/usr")
+	if status == 0 || !strings.Contains(out, "disable first") || !strings.Contains(out, " "+enabled) {
+		t.Errorf("status %d: %s", status, out)
+	}
+	if n := len(files(t, dest)); n != len(installed)+1 {
+		t.Errorf("%d files are left of %d", n, len(installed)+1)
+	}
+	if err := os.Remove(enabled); err != nil {
+		t.Fatal(err)
+	}
+	must(t, root, nil, "make", "uninstall", "BIN="+bin, "DESTDIR="+dest, "PREFIX=/usr")
 }
 
 // Without a build it is said what to do, and nothing is installed.
