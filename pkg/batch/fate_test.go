@@ -269,9 +269,10 @@ func TestBatchThatIsGone(t *testing.T) {
 }
 
 // late is a provider that names the files of a batch only with some poll after
-// its end, and leaves lines out of them until some fetch.
+// its end, leaves lines out of them until some fetch, or counts nothing.
 type late struct {
 	wire.Sender
+	uncounted      bool
 	named, filled  int // with which poll, with which fetch; 0: never
 	polls, fetches int
 }
@@ -292,6 +293,9 @@ func (l *late) Send(ctx context.Context, call wire.Call) (*http.Response, error)
 			body = body[bytes.IndexByte(body, '\n')+1:]
 		}
 	case regexp.MustCompile(`"status": *"completed"`).Match(body) && strings.Contains(call.Path, "/batches/"):
+		if l.uncounted {
+			body = regexp.MustCompile(`"request_counts": *{[^}]*}`).ReplaceAll(body, []byte(`"request_counts":null`))
+		}
 		if l.polls++; l.named == 0 || l.polls < l.named {
 			body = regexp.MustCompile(`"(output|error)_file_id": *"[^"]*"`).ReplaceAll(body, []byte(`"${1}_file_id":null`))
 		}
@@ -303,7 +307,10 @@ func (l *late) Send(ctx context.Context, call wire.Call) (*http.Response, error)
 // What a batch counts as answered is paid for. It is waited for, and never
 // submitted again because the provider does not show it yet, or never does.
 func TestResultsThatComeLate(t *testing.T) {
-	for _, l := range []*late{{named: 3, filled: 1}, {named: 1, filled: maxFetches}, {named: 2, filled: 3}} {
+	for _, l := range []*late{
+		{named: 3, filled: 1}, {named: 1, filled: maxFetches}, {named: 2, filled: 3},
+		{named: 3, filled: 3, uncounted: true},
+	} {
 		s := start(t, standin.Config{Batches: once(standin.Fate{Line: of("400", "text 2")})})
 		requests := asks(4)
 		tr := newTrial(t, s, requests)

@@ -21,14 +21,26 @@ const maxFetches = 8
 // Those that failed are in a file for sure where the batch is completed.
 func (o *object) promised(p *part) int {
 	n := o.Counts.Completed
-	if o.Status == "completed" {
+	switch {
+	case o.uncounted():
+		n = p.Lines
+	case o.Status == "completed":
 		n += o.Counts.Failed
 	}
 	return min(n, p.Lines)
 }
 
+// uncounted reports whether a batch has done all that it was given and the
+// provider does not count.
+func (o *object) uncounted() bool {
+	return o.Status == "completed" && o.Counts.Completed+o.Counts.Failed == 0
+}
+
 // named reports whether each file is named that the counts promise.
 func (o *object) named() bool {
+	if o.uncounted() {
+		return o.OutputFileID != "" || o.ErrorFileID != ""
+	}
 	return (o.Counts.Completed == 0 || o.OutputFileID != "") &&
 		(o.Counts.Failed == 0 || o.ErrorFileID != "" || o.Status != "completed")
 }

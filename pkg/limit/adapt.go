@@ -217,7 +217,7 @@ func (a *Adapter) harmful(now time.Time) bool {
 		rate = float64(n) / span.Seconds()
 	}
 	switch {
-	case a.found == 0 || through > 0.93*a.lastThrough || part < 0.7*a.lastPart:
+	case a.found == 0 || through > 0.93*a.lastThrough || another(part, a.lastPart):
 		a.useless, a.before = 0, rate
 	default:
 		a.useless++
@@ -295,3 +295,5 @@ func (t *times) last(now time.Time) (n int, span time.Duration) {
 	}
 	return n, time.Second
 }
+
+func another(part, before float64) bool { return part < 0.7*before || part > 5*before }

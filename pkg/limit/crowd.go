@@ -39,6 +39,7 @@ type crowd struct {
 	refused  float64   // since then
 
 	last    float64 // the bound at the cut before
+	lastThrough float64
 	part    float64 // of the requests that was refused then
 	falls   int     // cuts in a row, each from a lower bound
 	first   float64 // the bound at the first of them
@@ -138,7 +139,7 @@ func (c *crowd) judge(now, begun time.Time) {
 func (c *crowd) harmful(now time.Time) bool {
 	through := c.answered / now.Sub(c.cut).Seconds()
 	part := c.refused / (c.answered + c.refused)
-	if c.most >= 0.97*c.last && c.most >= 2 || part < 0.7*c.part {
+	if c.most >= 0.97*c.last && c.most >= 2 || another(part, c.part) {
 		c.falls, c.first = 0, c.most
 	} else {
 		c.falls++
@@ -146,8 +147,9 @@ func (c *crowd) harmful(now time.Time) bool {
 	if c.falls <= 1 {
 		c.through = through
 	}
-	c.last, c.part = c.most, part
-	return c.falls >= harmAfter && c.most < harmBound*c.first && through < harmThrough*c.through
+	fell := through < 0.95*c.lastThrough
+	c.last, c.lastThrough, c.part = c.most, through, part
+	return fell && c.falls >= harmAfter && c.most < harmBound*c.first && through < harmThrough*c.through
 }
 
 func (c *crowd) cutTo(bound float64, now time.Time) {
