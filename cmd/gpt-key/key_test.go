@@ -3,18 +3,26 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"gpt-key": main})
+	testscript.Main(m, map[string]func(){"gpt-key": func() {
+		if d, err := time.ParseDuration(os.Getenv("GPT_KEY_TEST_PATIENCE")); err == nil {
+			silence, checkTimeout = d, d
+		}
+		main()
+	}})
 }
 
 func TestScripts(t *testing.T) {
@@ -46,6 +54,13 @@ func api(env *testscript.Env) string {
 	mux.HandleFunc("GET /azure/models", func(w http.ResponseWriter, r *http.Request) {
 		if !strings.HasSuffix(r.Header.Get("Api-Key"), "good") {
 			w.WriteHeader(http.StatusForbidden)
+		}
+	})
+	mux.HandleFunc("GET /drip/models", func(w http.ResponseWriter, r *http.Request) {
+		for r.Context().Err() == nil {
+			io.WriteString(w, " ")
+			w.(http.Flusher).Flush()
+			time.Sleep(10 * time.Millisecond)
 		}
 	})
 	mux.HandleFunc("GET /silent/models", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })

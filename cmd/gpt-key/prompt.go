@@ -23,9 +23,11 @@ const (
 	// maxTyped is the length of a line from which on a terminal drops what is
 	// typed (N_TTY_BUF_SIZE less the newline, see termios(3)).
 	maxTyped = 4095
-	// silence is how long stdin may stay open before that is told.
-	silence = 5 * time.Second
 )
+
+// silence is how long stdin may stay open before that is told; a variable for
+// tests.
+var silence = 5 * time.Second
 
 // readKey reads a key: a line typed unseen if stdin is a terminal, else all of
 // stdin. What may have been cut off is refused.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
 	"io"
@@ -223,11 +224,57 @@ spawn gpt-key rotate
 expect "new API key for api.openai.com (not shown): " { send "\003" } timeout { exit 9 }
 expect eof
 wait
+# A terminal cuts what is longer than a line can be.
+spawn gpt-key set --file
+expect "(not shown): " { send "sk-[string repeat k 4100]\r" } timeout { exit 9 }
+expect "longer than a terminal's line can be: pipe it in" {} "stored" { exit 4 } timeout { exit 9 } eof { exit 8 }
+expect eof
+lassign [wait] pid id error status
+if {$status != 1} { exit 3 }
+spawn gpt-key set --file --profile long
+expect "(not shown): " { send "sk-[string repeat k 4090]l\r" } timeout { exit 9 }
+expect "stored the key in" {} timeout { exit 9 } eof { exit 8 }
+expect eof
+wait
 spawn gpt-key status
 expect "key ending in 1234" {} timeout { exit 9 } eof { exit 5 }
 `)
 	out, err := cmd.CombinedOutput()
 	if err != nil || strings.Contains(string(out), "sk-") {
 		t.Errorf("%v: %s", err, out)
+	}
+	files := credential.Files{ConfigDir: home + "/.config/gptpipe"}
+	if e, err := files.Get(t.Context(), "long"); len(e.Key) != maxTyped-1 || !strings.HasSuffix(e.Key, "kl") {
+		t.Errorf("stored a key of %d bytes, %v", len(e.Key), err)
+	}
+}
+
+// A pipe that stays open, with the key in it, is told of.
+func TestSetSaysThatItWaits(t *testing.T) {
+	u := newUser(t)
+	cmd := u.command("set", "--file")
+	cmd.Env = append(cmd.Env, "GPT_KEY_TEST_PATIENCE=20ms")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StderrPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(in, "sk-piped-1234\n"); err != nil {
+		t.Fatal(err)
+	}
+	said := bufio.NewReader(out)
+	if line, err := said.ReadString('\n'); line != "gpt-key: waiting for stdin to end\n" {
+		t.Errorf("said %q, %v", line, err)
+	}
+	in.Close()
+	rest, _ := io.ReadAll(said)
+	if err := cmd.Wait(); err != nil || !strings.HasPrefix(string(rest), "gpt-key: stored the key") {
+		t.Errorf("%v: %s", err, rest)
 	}
 }

@@ -15,8 +15,9 @@ import (
 	"gptpipe/pkg/wire"
 )
 
-// checkTimeout is how long the API may take over its list of models, whole.
-const checkTimeout = 30 * time.Second
+// checkTimeout is how long the API may take over its list of models, whole; a
+// variable for tests.
+var checkTimeout = 30 * time.Second
 
 // rotate reads a new key, tries it against the API, and puts it in the place of
 // the one that is stored.

@@ -38,8 +38,8 @@ func (e *UnwritableError) Unwrap() error { return e.Err }
 
 // grace is how long a refresh that is under way goes on after its context has
 // ended, as long as the commands drain: the server may have changed the refresh
-// token already.
-const grace = 10 * time.Second
+// token already. It is a variable for tests.
+var grace = 10 * time.Second
 
 // LockPath is the lock of a profile's login, in the folder of what outlives a
 // run. All processes of the user have to go by the same.

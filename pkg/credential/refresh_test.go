@@ -383,6 +383,28 @@ func TestInterruptLosesNoLogin(t *testing.T) {
 	}
 }
 
+// A server that does not answer holds up nobody who has interrupted for longer
+// than the grace.
+func TestInterruptedRefreshIsGivenUp(t *testing.T) {
+	defer func(d time.Duration) { grace = d }(grace)
+	grace = 20 * time.Millisecond
+	server := newTokenServer(t)
+	old, files, lock := server.entry(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	silent := make(chan struct{})
+	server.before = func(int64, http.ResponseWriter) bool { cancel(); <-silent; return true }
+	_, err := Refresh(ctx, files, lock, "default", old)
+	close(silent)
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	server.before = func(int64, http.ResponseWriter) bool { return false }
+	// That is no failure of the server's that others are told of.
+	if next, err := Refresh(t.Context(), files, lock, "default", old); err != nil || next.Key != "a1" {
+		t.Errorf("got %q, %v", next.Key, err)
+	}
+}
+
 func TestLockIsWaitedForUntilTheContextEnds(t *testing.T) {
 	server := newTokenServer(t)
 	old, files, path := server.entry(t)

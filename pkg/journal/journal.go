@@ -97,7 +97,7 @@ func Open(path string, refresh bool, reserve int64) (*Journal, error) {
 // process writes it or where nothing can be written: it takes no lock and
 // changes nothing, and Put does nothing.
 func Look(path string, refresh bool) (*Journal, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW, 0)
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -176,6 +176,13 @@ func (j *Journal) create() error {
 // check finds out whether the file is a journal, how many answers it has at
 // most, and where the last whole line ends.
 func (j *Journal) check() (lines int, err error) {
+	info, err := j.file.Stat()
+	switch {
+	case err != nil:
+		return 0, err
+	case !info.Mode().IsRegular(): // reading a pipe would wait for ever
+		return 0, ErrForeign
+	}
 	begin := make([]byte, len(header))
 	n, err := io.ReadFull(j.file, begin)
 	zeros := len(bytes.Trim(begin[:n], "\x00")) == 0 // the machine went down before this was on its disk

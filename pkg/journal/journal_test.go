@@ -16,6 +16,8 @@ import (
 	"testing"
 
 	"gptpipe/pkg/llm"
+
+	"golang.org/x/sys/unix"
 )
 
 func open(t *testing.T, path string, refresh bool) *Journal {
@@ -215,6 +217,19 @@ func TestForeignFile(t *testing.T) {
 		if got, err := os.ReadFile(path); err != nil || string(got) != text {
 			t.Errorf("%.20q became %.20q, %v", text, got, err)
 		}
+	}
+}
+
+func TestPipeForAFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "out.partial")
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(path, false, 0); !errors.Is(err, ErrForeign) {
+		t.Errorf("to write: %v", err)
+	}
+	if _, err := Look(path, false); !errors.Is(err, ErrForeign) {
+		t.Errorf("to look: %v", err)
 	}
 }
 

@@ -129,6 +129,50 @@ func TestPollingEndsWithItsContext(t *testing.T) {
 	})
 }
 
+// A dripping server sends a byte a second, for ever.
+type dripping struct{}
+
+func (dripping) RoundTrip(req *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: drops{req.Context()}}, nil
+}
+
+type drops struct{ ctx context.Context }
+
+func (d drops) Read(p []byte) (int, error) {
+	select {
+	case <-d.ctx.Done():
+		return 0, d.ctx.Err()
+	case <-time.After(time.Second):
+		return copy(p, " "), nil
+	}
+}
+
+func (drops) Close() error { return nil }
+
+func TestServersThatTakeTheirTime(t *testing.T) {
+	defer func(was http.RoundTripper) { transport = was }(transport)
+	p := Provider{TokenURL: "https://id.example/token", DeviceURL: "https://id.example/device", RevokeURL: "https://id.example/revoke", ClientID: "cli"}
+	for name, call := range map[string]func(context.Context) error{
+		"refresh":  func(ctx context.Context) error { _, err := p.Refresh(ctx, "r1"); return err },
+		"client":   func(ctx context.Context) error { _, err := p.Client(ctx); return err },
+		"device":   func(ctx context.Context) error { _, err := p.Device(ctx, nil); return err },
+		"revoke":   func(ctx context.Context) error { return p.Revoke(ctx, "r1") },
+		"discover": func(ctx context.Context) error { _, err := Discover(ctx, "https://id.example"); return err },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			transport = dripping{}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			defer cancel()
+			begun := time.Now()
+			err := call(ctx)
+			var network *NetworkError
+			if !errors.As(err, &network) || !strings.Contains(err.Error(), "no answer within 30s") || time.Since(begun) > 2*patience {
+				t.Errorf("%s: %v after %v", name, err, time.Since(begun))
+			}
+		})
+	}
+}
+
 func TestCodesThatCannotBeShown(t *testing.T) {
 	defer func(was http.RoundTripper) { transport = was }(transport)
 	for _, body := range []string{
