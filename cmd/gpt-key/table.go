@@ -52,13 +52,16 @@ func columns(r audit.Record, open bool) []string {
 		r.Profile, r.Source, r.Key, r.Endpoint, r.Model, requests, tokens,
 	}
 	for i, text := range row[1:] { // the time has a space of its own
-		row[1+i] = orDash(strings.Join(strings.Fields(cli.Printable(text)), " "))
+		row[1+i] = cell(text)
 	}
 	if open {
 		row[1] += " (no end)"
 	}
 	return row
 }
+
+// cell is a text as one line that is harmless for a terminal.
+func cell(text string) string { return orDash(strings.Join(strings.Fields(cli.Printable(text)), " ")) }
 
 // align writes rows with their columns below each other.
 func align(rows [][]string) string {
@@ -114,7 +117,7 @@ func sums(records []audit.Record) [][]string {
 	rows := [][]string{{"PROFILE", "KEY", "USES", "REQUESTS", "TOKENS"}}
 	order := func(a, b key) int { return cmp.Or(cmp.Compare(a.profile, b.profile), cmp.Compare(a.key, b.key)) }
 	for _, k := range slices.SortedFunc(maps.Keys(all), order) {
-		rows = append(rows, []string{orDash(cli.Printable(k.profile)), orDash(cli.Printable(k.key)),
+		rows = append(rows, []string{cell(k.profile), cell(k.key),
 			fmt.Sprint(all[k].uses), fmt.Sprint(all[k].requests), fmt.Sprint(all[k].tokens)})
 	}
 	return rows

@@ -15,9 +15,9 @@ import (
 	"syscall"
 	"testing"
 
-	"gptpipe/pkg/llm"
-
 	"golang.org/x/sys/unix"
+
+	"gptpipe/pkg/llm"
 )
 
 func open(t *testing.T, path string, refresh bool) *Journal {

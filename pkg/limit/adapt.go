@@ -203,10 +203,10 @@ func (a *Adapter) turnedAway(now, begun time.Time) {
 	a.enforce(now)
 }
 
-// harmful judges the last cuts: if three times running less gets through, and as
-// large a part is turned away as before, it is not our rate that requests are turned
-// away for, but say that of others who share the limit. A limit that has fallen looks
-// so once. The caller holds mu.
+// harmful judges the last cuts: if with the rate what gets through has gone down
+// three times running, and as large a part is turned away as ever, it is not our rate
+// that requests are turned away for, but say that of others who share the limit. The
+// caller holds mu.
 func (a *Adapter) harmful(now time.Time) bool {
 	rate, through, part := a.found, a.through(now), 1.0
 	if a.found > 0 {
@@ -217,7 +217,7 @@ func (a *Adapter) harmful(now time.Time) bool {
 		rate = float64(n) / span.Seconds()
 	}
 	switch {
-	case a.found == 0 || through > 0.93*a.lastThrough || another(part, a.lastPart):
+	case a.found == 0 || through > 0.93*a.lastThrough || changed(part, a.lastPart):
 		a.useless, a.before = 0, rate
 	default:
 		a.useless++
@@ -225,6 +225,11 @@ func (a *Adapter) harmful(now time.Time) bool {
 	a.lastThrough, a.lastPart = through, part
 	return a.useless >= 3
 }
+
+// changed says whether the part of the requests that is turned away is another than
+// before: less, so that the cut has helped; or so much more that the server can do less
+// than it could, and what gets through has gone down with that.
+func changed(part, before float64) bool { return part < 0.7*before || part > 5*before }
 
 func (a *Adapter) cutTo(rate float64, now time.Time) {
 	a.found, a.base, a.cut = rate, rate, now
@@ -295,5 +300,3 @@ func (t *times) last(now time.Time) (n int, span time.Duration) {
 	}
 	return n, time.Second
 }
-
-func another(part, before float64) bool { return part < 0.7*before || part > 5*before }

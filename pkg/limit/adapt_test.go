@@ -2,6 +2,7 @@ package limit
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -161,5 +162,58 @@ func TestAdaptToOthers(t *testing.T) {
 				t.Error("it was slowed down for nothing")
 			}
 		})
+	}
+}
+
+// When a server can do less from one moment to the next, a run has come to rest again within ten seconds, whenever that is.
+func TestAdaptToFall(t *testing.T) {
+	bucket := func(from, to float64) (llm.Completer, func()) {
+		s := &bounded{limit: from, period: time.Second, kind: llm.Error{Type: llm.RateLimit, Status: 429}}
+		return s.complete(random(50*time.Millisecond, 300*time.Millisecond)), func() {
+			s.bucket = rate.NewLimiter(rate.Limit(to), int(to))
+		}
+	}
+	slots := func(from, to int) (llm.Completer, func()) {
+		var now atomic.Int64
+		now.Store(int64(from))
+		return &slotted{slots: func() int { return int(now.Load()) }, takes: random(500*time.Millisecond, 3*time.Second)}, func() {
+			now.Store(int64(to))
+		}
+	}
+	for name, test := range map[string]struct {
+		server func() (llm.Completer, func())
+		jobs   int
+		least  float64 // answers a second after the fall
+	}{
+		"200 a second to 50":  {func() (llm.Completer, func()) { return bucket(200, 50) }, 64, 45},
+		"1000 a second to 50": {func() (llm.Completer, func()) { return bucket(1000, 50) }, 256, 45},
+		"200 a second to 5":   {func() (llm.Completer, func()) { return bucket(200, 5) }, 64, 4},
+		"64 at once to 16":    {func() (llm.Completer, func()) { return slots(64, 16) }, 100, 0.9 * 16 / 1.75},
+	} {
+		for _, after := range []time.Duration{3 * time.Second, 5 * time.Second, 10 * time.Second, 15 * time.Second, 20 * time.Second, time.Minute} {
+			synctest.Test(t, func(t *testing.T) {
+				server, fall := test.server()
+				begin := time.Now()
+				var good, turned atomic.Int64
+				counted := llm.Func(func(ctx context.Context, req *llm.Request) (*llm.Response, error) {
+					resp, err := server.Complete(ctx, req)
+					switch {
+					case time.Since(begin) < after+10*time.Second:
+					case err == nil:
+						good.Add(1)
+					default:
+						turned.Add(1)
+					}
+					return resp, err
+				})
+				time.AfterFunc(after, fall)
+				keepBusy(t, adapted(counted, test.jobs), test.jobs, after+2*time.Minute, 1)
+				g, b := float64(good.Load()), float64(turned.Load())
+				t.Logf("%s after %v: %.1f a second, %.2f %% turned away", name, after, g/110, 100*b/(g+b))
+				if g/110 < test.least || b > 0.02*(g+b) {
+					t.Error("that is not near what it can do")
+				}
+			})
+		}
 	}
 }

@@ -38,13 +38,13 @@ type crowd struct {
 	answered float64   // since then
 	refused  float64   // since then
 
-	last    float64 // the bound at the cut before
-	lastThrough float64
-	part    float64 // of the requests that was refused then
-	falls   int     // cuts in a row, each from a lower bound
-	first   float64 // the bound at the first of them
-	through float64 // answers a second then
-	blind   time.Time
+	last        float64 // the bound at the cut before
+	lastThrough float64 // answers a second then
+	lastPart    float64 // of the requests that was refused then
+	falls       int     // cuts in a row, each from a lower bound
+	first       float64 // the bound at the first of them
+	through     float64 // answers a second then
+	blind       time.Time
 }
 
 // enter waits until there is room.
@@ -139,7 +139,7 @@ func (c *crowd) judge(now, begun time.Time) {
 func (c *crowd) harmful(now time.Time) bool {
 	through := c.answered / now.Sub(c.cut).Seconds()
 	part := c.refused / (c.answered + c.refused)
-	if c.most >= 0.97*c.last && c.most >= 2 || another(part, c.part) {
+	if c.most >= 0.97*c.last && c.most >= 2 || changed(part, c.lastPart) { // where it was, and it can be cut; or it does not harm
 		c.falls, c.first = 0, c.most
 	} else {
 		c.falls++
@@ -148,7 +148,7 @@ func (c *crowd) harmful(now time.Time) bool {
 		c.through = through
 	}
 	fell := through < 0.95*c.lastThrough
-	c.last, c.lastThrough, c.part = c.most, through, part
+	c.last, c.lastThrough, c.lastPart = c.most, through, part
 	return fell && c.falls >= harmAfter && c.most < harmBound*c.first && through < harmThrough*c.through
 }
 
