@@ -74,16 +74,15 @@ func (s *sender) Send(ctx context.Context, call wire.Call) (*http.Response, erro
 	if why != nil {
 		return nil, failure(ctx, why)
 	}
-	var e *llm.Error
-	if again && errors.As(err, &e) {
+	if e := llm.Failed(err); again && e != nil {
 		e.Type, e.Retry, e.HasWait = llm.Connection, true, true
 	}
 	return nil, err
 }
 
 func refused(err error) bool {
-	var e *llm.Error
-	return errors.As(err, &e) && e.Status == http.StatusUnauthorized
+	e := llm.Failed(err)
+	return e != nil && e.Status == http.StatusUnauthorized
 }
 
 // failure is the error of a run that has no credential any more. Where one

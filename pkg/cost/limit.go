@@ -104,8 +104,8 @@ func (l *limiter) usage(req *llm.Request, resp *llm.Response) price.Usage {
 // mayBeBilled tells whether the server may have worked on an attempt that has
 // brought no answer.
 func mayBeBilled(err error) bool {
-	var e *llm.Error
-	if !errors.As(err, &e) {
+	e := llm.Failed(err)
+	if e == nil {
 		return false // not begun
 	}
 	switch e.Type {

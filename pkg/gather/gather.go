@@ -16,7 +16,6 @@ package gather
 import (
 	"bytes"
 	"context"
-	"errors"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -127,8 +126,7 @@ func (g *gatherer) take() []*asked {
 
 func (g *gatherer) ask(group []*asked) {
 	resp, err := g.next.Complete(group[0].ctx, merged(group))
-	var e *llm.Error
-	if errors.As(err, &e) && e.Type == llm.InvalidRequest && len(group) > 1 && !g.concernsAll(group[0], e) {
+	if e := llm.Failed(err); e != nil && e.Type == llm.InvalidRequest && len(group) > 1 && !g.concernsAll(group[0], e) {
 		half := len(group) / 2
 		g.ask(group[:half])
 		g.ask(group[half:])
@@ -163,11 +161,11 @@ func (g *gatherer) concernsAll(a *asked, refused *llm.Error) bool {
 	defer g.probe.Unlock()
 	if g.common.Load() == nil {
 		_, err := g.next.Complete(a.ctx, with(a.req, []byte(harmless)))
-		var e *llm.Error
+		e := llm.Failed(err)
 		switch {
 		case err == nil:
 			g.common.Store(none)
-		case errors.As(err, &e) && e.Type == llm.InvalidRequest:
+		case e != nil && e.Type == llm.InvalidRequest:
 			g.common.Store(e)
 		default:
 			return false // nothing is proven

@@ -42,6 +42,14 @@ type Error struct {
 	Err error // the cause, or nil
 }
 
+// Failed is the failure of an attempt, or nil if err is none. It looks at err
+// alone and not at what that wraps: why a run has ended may hold the failure of
+// another request, which nobody but that one is to act on.
+func Failed(err error) *Error {
+	e, _ := err.(*Error)
+	return e
+}
+
 func (e *Error) Error() string {
 	text := string(e.Type)
 	if e.Status != 0 {

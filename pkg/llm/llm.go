@@ -19,7 +19,7 @@ import (
 //
 // An answer that was paid for and cannot be used comes back together with its
 // error, so that it can be stored as what it is. Errors of the exchange are
-// *Error; any other error is that of ctx or a fault of this machine.
+// *Error, unwrapped; any other error is that of ctx or a fault of this machine.
 type Completer interface {
 	Complete(ctx context.Context, req *Request) (*Response, error)
 }

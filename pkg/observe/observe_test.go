@@ -197,9 +197,9 @@ func TestRequestsAreCountedByOutcome(t *testing.T) {
 		{"an answer that broke off", &llm.Error{Type: llm.BadResponse, Status: 200}, "200"},
 		{"no answer", &llm.Error{Type: llm.Connection}, "connection"},
 		{"no answer in time", &llm.Error{Type: llm.Timeout}, "timeout"},
-		{"wrapped", fmt.Errorf("somewhere: %w", &llm.Error{Type: llm.Auth, Status: 401}), "401"},
 		{"not begun", context.Canceled, ""},
 		{"not begun, for a reason", errors.New("stopped on purpose"), ""},
+		{"not begun, for the failure of another", fmt.Errorf("stopped: %w", &llm.Error{Type: llm.Auth, Status: 401}), ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := NewCounters(strings.Clone)

@@ -3,7 +3,6 @@ package observe
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"strconv"
 	"time"
 
@@ -94,11 +93,11 @@ func (c *Counters) Call(command, model string, send func() error) error {
 // outcome is the status that a request ended with, or the type of its error; it
 // is empty when none was sent.
 func outcome(err error) string {
-	var e *llm.Error
+	e := llm.Failed(err)
 	switch {
 	case err == nil:
 		return "200"
-	case !errors.As(err, &e):
+	case e == nil:
 		return ""
 	case e.Status != 0:
 		return strconv.Itoa(e.Status)

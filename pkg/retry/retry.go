@@ -15,7 +15,6 @@ package retry
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
 	"time"
 
@@ -62,8 +61,8 @@ func (r *retrier) Complete(ctx context.Context, req *llm.Request) (*llm.Response
 			r.budget.ReserveN(time.Now(), -1) // AllowN gives nothing back while others wait
 			return resp, nil
 		}
-		var e *llm.Error
-		if !errors.As(err, &e) {
+		e := llm.Failed(err)
+		if e == nil {
 			return resp, err
 		}
 		e.Attempts = attempt

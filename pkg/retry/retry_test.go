@@ -182,6 +182,8 @@ func TestMaxWaitWithNoRetryLeft(t *testing.T) {
 
 func TestAttempts(t *testing.T) {
 	other := errors.New("no file left")
+	another := &llm.Error{Type: llm.Server, Status: 500, Message: "boom", Retry: true, Attempts: 7}
+	stop := fmt.Errorf("the run has ended: %w", another)
 	for _, test := range []struct {
 		name     string
 		retries  int
@@ -198,7 +200,7 @@ func TestAttempts(t *testing.T) {
 		{"a wrong request", 5, []error{final(llm.InvalidRequest, 400)}, 1, final(llm.InvalidRequest, 400)},
 		{"refused in the end", 5, []error{failing(), final(llm.Auth, 401)}, 2, final(llm.Auth, 401)},
 		{"a fault of this machine", 5, []error{other}, 1, other},
-		{"a wrapped error of the exchange", 5, []error{fmt.Errorf("somewhere: %w", failing())}, 2, nil},
+		{"a stop for the failure of another", 5, []error{stop}, 1, stop},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -213,9 +215,11 @@ func TestAttempts(t *testing.T) {
 				if err == nil && resp.Attempts != test.attempts {
 					t.Errorf("the answer says %d attempts", resp.Attempts)
 				}
-				var e *llm.Error
-				if errors.As(err, &e) && e.Attempts != test.attempts {
+				if e := llm.Failed(err); e != nil && e.Attempts != test.attempts {
 					t.Errorf("the error says %d attempts", e.Attempts)
+				}
+				if another.Attempts != 7 {
+					t.Errorf("the failure of another says %d attempts", another.Attempts)
 				}
 			})
 		})
