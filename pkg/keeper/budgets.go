@@ -201,7 +201,7 @@ func (s *budgets) dispatch(b *budget) {
 	b.timer.Stop()
 	for !s.closed && len(b.lines) > 0 {
 		now := time.Now()
-		d := max(b.Due(now).Sub(now), b.Debt(now))
+		d := max(b.Due(now).Sub(now), b.Debt(now, int(b.lines[0].requests[0].Tokens)))
 		if len(b.recalled) > 0 {
 			d = max(d, b.until.Sub(now))
 		}

@@ -60,7 +60,7 @@ func TestLedger(t *testing.T) {
 			}
 		}
 		near("the next start", max(0, a.Due(now).Sub(now)), c.due)
-		near("no debt", a.Debt(now), c.debt)
+		near("no debt", a.Debt(now, 0), c.debt)
 	}
 }
 

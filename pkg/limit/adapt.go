@@ -2,7 +2,6 @@ package limit
 
 import (
 	"context"
-	"errors"
 	"math"
 	"sync"
 	"sync/atomic"
@@ -116,8 +115,8 @@ func (a *Adapter) Complete(ctx context.Context, req *llm.Request) (*llm.Response
 	a.begin(begin)
 	resp, err := a.next.Complete(ctx, req)
 	now := time.Now()
-	var e *llm.Error
-	overloaded := errors.As(err, &e) && e.Overload
+	e := llm.Failed(err)
+	overloaded := e != nil && e.Overload
 	a.crowd.leave(now, begin, err == nil, overloaded)
 	switch {
 	case err == nil:
@@ -226,10 +225,12 @@ func (a *Adapter) harmful(now time.Time) bool {
 	return a.useless >= 3
 }
 
-// changed says whether the part of the requests that is turned away is another than
-// before: less, so that the cut has helped; or so much more that the server can do less
-// than it could, and what gets through has gone down with that.
-func changed(part, before float64) bool { return part < 0.7*before || part > 5*before }
+// changed says whether the part of the requests that is turned away is clearly another
+// than before: less, so that the cut has helped; or so much more that the server can do
+// less than it could, and what gets through has gone down with that.
+func changed(part, before float64) bool {
+	return math.Abs(part-before) > 0.1 && (part < 0.7*before || part > 5*before)
+}
 
 func (a *Adapter) cutTo(rate float64, now time.Time) {
 	a.found, a.base, a.cut = rate, rate, now

@@ -170,7 +170,8 @@ func TestAdaptToFall(t *testing.T) {
 	bucket := func(from, to float64) (llm.Completer, func()) {
 		s := &bounded{limit: from, period: time.Second, kind: llm.Error{Type: llm.RateLimit, Status: 429}}
 		return s.complete(random(50*time.Millisecond, 300*time.Millisecond)), func() {
-			s.bucket = rate.NewLimiter(rate.Limit(to), int(to))
+			s.bucket.SetLimit(rate.Limit(to))
+			s.bucket.SetBurst(int(to))
 		}
 	}
 	slots := func(from, to int) (llm.Completer, func()) {
@@ -190,7 +191,7 @@ func TestAdaptToFall(t *testing.T) {
 		"200 a second to 5":   {func() (llm.Completer, func()) { return bucket(200, 5) }, 64, 4},
 		"64 at once to 16":    {func() (llm.Completer, func()) { return slots(64, 16) }, 100, 0.9 * 16 / 1.75},
 	} {
-		for _, after := range []time.Duration{3 * time.Second, 5 * time.Second, 10 * time.Second, 15 * time.Second, 20 * time.Second, time.Minute} {
+		for _, after := range []time.Duration{3 * time.Second, 10 * time.Second, 20 * time.Second} {
 			synctest.Test(t, func(t *testing.T) {
 				server, fall := test.server()
 				begin := time.Now()

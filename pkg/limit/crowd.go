@@ -112,17 +112,17 @@ func (c *crowd) free() {
 func (c *crowd) judge(now, begun time.Time) {
 	others := max(float64(c.under-1), 1)
 	switch {
-	case now.Before(c.blind):
+	case !begun.Before(c.cut):
+		c.refused++
+	case c.answered == 0 && now.After(c.blind): // to which the cut is the answer
+		c.base = min(c.base, others)
+		c.most = c.base
 		return
-	case begun.Before(c.cut): // to which the cut is the answer
-		if c.answered == 0 {
-			c.base = min(c.base, others)
-			c.most = c.base
-		}
+	default:
 		return
 	}
-	c.refused++
 	switch {
+	case now.Before(c.blind):
 	case c.most == 0:
 		c.cutTo(others, now)
 	case c.answered+c.refused < c.base || now.Sub(c.cut) < settled:
@@ -135,11 +135,12 @@ func (c *crowd) judge(now, begun time.Time) {
 	}
 }
 
-// harmful judges the cuts so far.
+// harmful judges the cuts so far: they are, if the bound has fallen and what gets through with it, to the last, and as
+// large a part is refused as ever.
 func (c *crowd) harmful(now time.Time) bool {
 	through := c.answered / now.Sub(c.cut).Seconds()
 	part := c.refused / (c.answered + c.refused)
-	if c.most >= 0.97*c.last && c.most >= 2 || changed(part, c.lastPart) { // where it was, and it can be cut; or it does not harm
+	if c.most >= 0.97*c.last && c.most >= 2 || c.answered+c.refused >= few && changed(part, c.lastPart) {
 		c.falls, c.first = 0, c.most
 	} else {
 		c.falls++
@@ -147,7 +148,7 @@ func (c *crowd) harmful(now time.Time) bool {
 	if c.falls <= 1 {
 		c.through = through
 	}
-	fell := through < 0.95*c.lastThrough
+	fell := through < 0.95*c.lastThrough || c.most < 2
 	c.last, c.lastThrough, c.lastPart = c.most, through, part
 	return fell && c.falls >= harmAfter && c.most < harmBound*c.first && through < harmThrough*c.through
 }

@@ -17,7 +17,6 @@ package limit
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -68,8 +67,8 @@ func (l *limiter) Complete(ctx context.Context, req *llm.Request) (*llm.Response
 		return nil, err
 	}
 	resp, err := l.next.Complete(ctx, req)
-	var e *llm.Error
-	if errors.As(err, &e) && e.HasWait {
+	e := llm.Failed(err)
+	if e != nil && e.HasWait {
 		most := maxOtherHold
 		if e.Type == llm.RateLimit {
 			most = maxHold

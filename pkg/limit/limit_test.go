@@ -248,6 +248,64 @@ func TestTokensAreSettled(t *testing.T) {
 	}
 }
 
+// Once the first answers have come, no window of a minute has more than 2 % above the limit of tokens, and 98 % of it
+// are used, whatever the size of texts and answers.
+func TestTokensInAMinute(t *testing.T) {
+	for _, test := range []struct {
+		limit               float64
+		input               int
+		leastOut, mostOut   int
+		leastTime, mostTime time.Duration
+	}{
+		{100_000, 20, 5, 10, 50 * time.Millisecond, 200 * time.Millisecond},
+		{100_000, 237, 5, 10, 50 * time.Millisecond, 200 * time.Millisecond},
+		{100_000, 237, 100, 400, time.Second, 4 * time.Second},
+		{100_000, 3000, 5, 20, 200 * time.Millisecond, 2 * time.Second},
+		{100_000, 3000, 1000, 1000, time.Second, 5 * time.Second},
+		{1_000_000, 237, 5, 10, 50 * time.Millisecond, 200 * time.Millisecond},
+		{1_000_000, 237, 100, 1000, time.Second, 4 * time.Second},
+		{1_000_000, 3000, 200, 1000, time.Second, 5 * time.Second},
+	} {
+		t.Run(fmt.Sprintf("%v a minute, %d in, %d to %d out", test.limit, test.input, test.leastOut, test.mostOut), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newServer(0)
+				s.takes = random(test.leastTime, test.mostTime)
+				rng := rand.New(rand.NewPCG(1, 2))
+				var tokens []int
+				s.answer = func(n int, _ *llm.Request) (*llm.Response, error) {
+					s.mu.Lock()
+					defer s.mu.Unlock()
+					for len(tokens) <= n {
+						tokens = append(tokens, test.input+test.leastOut+rng.IntN(test.mostOut-test.leastOut+1))
+					}
+					return usage(test.input, tokens[n]-test.input), nil
+				}
+				const minutes = 6
+				keepBusy(t, New(s, Local(pace.Limits{TokensPerMinute: test.limit})), 64, minutes*time.Minute, 120+4*test.input)
+				first, sum, used := 0, 0, 0
+				for n, at := range s.came {
+					if at < test.mostTime+2*time.Second { // those that were there before the first answers had their estimates then
+						first = n + 1
+						continue
+					}
+					for sum += tokens[n]; at-s.came[first] >= time.Minute; first++ {
+						sum -= tokens[first]
+					}
+					if part := float64(sum) / test.limit; part > 1.02 {
+						t.Fatalf("%.1f %% of the limit in the minute to %v", 100*part, at)
+					}
+					if at >= time.Minute && at < minutes*time.Minute {
+						used += tokens[n]
+					}
+				}
+				if part := float64(used) / (minutes - 1) / test.limit; part < 0.98 {
+					t.Errorf("%.1f %% of the limit was used", 100*part)
+				}
+			})
+		})
+	}
+}
+
 // A request that is larger than all that a minute allows is let through, and
 // paid for by those behind it.
 func TestRequestLargerThanTheLimit(t *testing.T) {

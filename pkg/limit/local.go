@@ -65,7 +65,7 @@ func (l *local) Start(ctx context.Context, tokens int) (reserved bool, err error
 func (l *local) start(now time.Time, tokens int) (wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if wait = max(l.account.Due(now).Sub(now), l.account.Debt(now)); wait > 0 {
+	if wait = max(l.account.Due(now).Sub(now), l.account.Debt(now, tokens)); wait > 0 {
 		return wait
 	}
 	l.account.Start(now)

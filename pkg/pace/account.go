@@ -8,7 +8,11 @@
 //
 // Tokens are a bucket of one second's worth that may go into debt: a request
 // takes its estimate when it starts, however large, and the next one waits
-// until that has accrued.
+// until that has accrued. That alone would let a minute have as much more than the
+// limit as the bucket holds and one request takes. So a request also waits until,
+// with it, the last sixty seconds have no more than half a percent above the limit;
+// but not if it takes more than a twentieth of that, for too much of the limit would
+// be lost: a window of sixty seconds may see one such request too many.
 //
 // An Account only says and notes; those who wait, and how they are queued, are
 // the caller's, who also keeps it from concurrent use.
@@ -37,6 +41,7 @@ const (
 type Account struct {
 	second, minute spacing
 	tokens         *rate.Limiter // nil: never limited
+	taken          recent        // tokens
 	limited        bool          // so are tokens now
 	back           int           // tokens given back that the bucket has no room for
 	until          time.Time     // nothing starts before
@@ -55,6 +60,9 @@ func (a *Account) Limit(l Limits, now time.Time) {
 	a.second.limit(l.PerSecond)
 	a.minute.limit(l.PerMinute / 60)
 	a.limited = l.TokensPerMinute > 0
+	if a.limited && a.taken.limit != l.TokensPerMinute {
+		a.taken = recent{limit: l.TokensPerMinute} // what was taken under another limit is not held against this one
+	}
 	switch {
 	case !a.limited:
 	case a.tokens == nil:
@@ -72,12 +80,12 @@ func (a *Account) Due(now time.Time) time.Time {
 // Tolerance is how much later than it was noted a start may be, on its own, for no window to see more than it may.
 func (a *Account) Tolerance() time.Duration { return min(a.second.tolerance(), a.minute.tolerance()) }
 
-// Debt is how long it takes until all tokens that were withdrawn have accrued.
-func (a *Account) Debt(now time.Time) time.Duration {
+// Debt is how long it takes until all tokens that were withdrawn have accrued, and a minute has room for n more.
+func (a *Account) Debt(now time.Time, n int) time.Duration {
 	if !a.limited {
 		return 0
 	}
-	return wait(a.tokens, now, 0)
+	return max(wait(a.tokens, now, 0), a.taken.wait(now, n))
 }
 
 // Start notes a start.
@@ -92,6 +100,7 @@ func (a *Account) Withdraw(now time.Time, n int) {
 	if !a.limited {
 		return
 	}
+	a.taken.take(now, n)
 	if n > 0 {
 		n, a.back = max(0, n-a.back), 0
 	} else if over := int(a.tokens.TokensAt(now)) - n - a.tokens.Burst(); over > 0 {

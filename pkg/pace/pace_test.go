@@ -91,7 +91,7 @@ func TestTokens(t *testing.T) {
 	a.Limit(Limits{TokensPerMinute: 6000}, now)
 	near := func(want time.Duration) {
 		t.Helper()
-		if d := a.Debt(now); d < want-time.Millisecond || d > want+time.Millisecond {
+		if d := a.Debt(now, 0); d < want-time.Millisecond || d > want+time.Millisecond {
 			t.Errorf("debt of %v, not %v", d, want)
 		}
 	}
@@ -112,8 +112,81 @@ func TestTokens(t *testing.T) {
 	near(0)
 	a.Limit(Limits{TokensPerMinute: 6000}, now)
 	a.Withdraw(now, 1<<24)
-	now = now.Add(a.Debt(now))
+	now = now.Add(a.Debt(now, 0))
 	near(0)
+}
+
+// No window of a minute has clearly more tokens than the limit, from the first on, and the limit is used; of requests that take
+// more than a twentieth of it, one too many.
+func TestTokensInAMinute(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	for _, c := range []struct {
+		limit       float64
+		least, most int // that a request takes
+		over        int
+		share       float64 // of the limit, at least
+	}{
+		{100_000, 20, 20, 0, 0.99},
+		{100_000, 237, 260, 0, 0.99},
+		{100_000, 3000, 3020, 0, 0.99},
+		{100_000, 4000, 4000, 0, 0.99},
+		{100_000, 20, 4000, 0, 0.98},
+		{1_000_000, 20, 4000, 0, 0.99},
+		{100_000, 5001, 5001, 5001, 0.99},
+		{100_000, 20, 40_000, 40_000, 0.98},
+		{100_000, 300_000, 300_000, 300_000, 0.98},
+	} {
+		a := New()
+		begin := time.Now()
+		a.Limit(Limits{TokensPerMinute: c.limit}, begin)
+		type taking struct {
+			at time.Time
+			n  int
+		}
+		most := int(1.005 * c.limit)
+		if c.over > 0 {
+			most = int(c.limit+c.limit/60) + c.over // a second's worth is there at the beginning
+		}
+		var taken []taking
+		const minutes = 30
+		sum, in, all, first := 0, 0, 0, 0
+		for now := begin; now.Sub(begin) < minutes*time.Minute; all += in {
+			in = c.least + rng.IntN(c.most-c.least+1)
+			for d := a.Debt(now, in); d > 0; d = a.Debt(now, in) {
+				now = now.Add(d + time.Duration(rng.Int64N(int64(2*time.Millisecond))))
+			}
+			a.Start(now)
+			estimate := in * (50 + rng.IntN(100)) / 100 // which is corrected before the next
+			a.Withdraw(now, estimate)
+			a.Withdraw(now, in-estimate)
+			taken = append(taken, taking{now, in})
+			for sum += in; now.Sub(taken[first].at) >= time.Minute; first++ {
+				sum -= taken[first].n
+			}
+			if sum > most {
+				t.Fatalf("%+v: %d in a minute", c, sum)
+			}
+		}
+		if share := float64(all-in) / c.limit / minutes; share < c.share {
+			t.Errorf("%+v: %.1f %% of the limit", c, 100*share)
+		}
+	}
+}
+
+// A limit that is left and comes back counts what was taken before, another one does not.
+func TestMinuteOfAnotherLimit(t *testing.T) {
+	a := New()
+	now := time.Now()
+	for _, c := range []struct {
+		limit float64
+		sum   int
+	}{{6000, 0}, {0, 100}, {6000, 100}, {60_000, 0}} {
+		a.Limit(Limits{TokensPerMinute: c.limit}, now)
+		if a.taken.sum != c.sum {
+			t.Errorf("limit %v: %d tokens in a minute, not %d", c.limit, a.taken.sum, c.sum)
+		}
+		a.Withdraw(now, 100-a.taken.sum)
+	}
 }
 
 // An account that is stored and restored is as far used as it was, and what time has passed meanwhile counts.
@@ -133,13 +206,13 @@ func TestState(t *testing.T) {
 		if d := a.Due(later).Sub(b.Due(later)).Abs(); d > time.Millisecond {
 			t.Errorf("after %v the next start is due at another time, by %v", passed, d)
 		}
-		if d := (a.Debt(later) - b.Debt(later)).Abs(); d > 200*time.Millisecond { // a token is 100 ms
+		if d := (a.Debt(later, 0) - b.Debt(later, 0)).Abs(); d > 200*time.Millisecond { // a token is 100 ms
 			t.Errorf("after %v another debt, by %v", passed, d)
 		}
 	}
 	fresh := Restore(New().State(now), now)
 	fresh.Limit(limits, now)
-	if fresh.Due(now).After(now) || fresh.Debt(now) > 0 {
+	if fresh.Due(now).After(now) || fresh.Debt(now, 0) > 0 {
 		t.Error("a fresh account is not fresh any more")
 	}
 }
