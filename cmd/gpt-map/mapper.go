@@ -68,7 +68,8 @@ func (m *mapper) judge(failed bool) {
 		wrong = m.wrong.Add(1)
 	}
 	if ended := m.ended.Add(1); m.o.halt.reached(wrong, ended) {
-		m.end(cli.Failf(cli.StatusStopped, "--halt %s: %d of %d records have failed", m.o.halt.given, wrong, ended))
+		err := cli.Failf(cli.StatusStopped, "--halt %s: %d of %d records have failed", m.o.halt.given, wrong, ended)
+		m.end(cli.WithHint(err, "mend what made them fail, or give a higher --halt, before it is run again"))
 	}
 }
 
@@ -98,6 +99,9 @@ func (m *mapper) question(it item) (*llm.Request, result, error) {
 		// line that is no record.
 		return unasked(result{record: r, failed: true})
 	case !hasInput && (m.o.in != "" || !m.prompt.IsTemplate()):
+		if e, has := r.Get("error"); has && string(e) != "null" {
+			return unasked(result{record: r, failed: true}) // of an earlier stage that is none of these commands
+		}
 		return unasked(m.fail(r, record.Error{Type: "bad_input", Message: fmt.Sprintf("the record has no field %q", in)}))
 	}
 	question, err := m.prompt.Make(&r, in)

@@ -51,7 +51,7 @@ func (l *limiter) Complete(ctx context.Context, req *llm.Request) (*llm.Response
 	if why != "" {
 		return nil, invalid("its cost has no known bound: " + why)
 	}
-	if err := l.budget.Reserve(ctx, most, in.MaxOutput > 0); err != nil {
+	if err := l.budget.Reserve(ctx, most, in.MaxOutput > 0 || l.price.Output == 0); err != nil {
 		return nil, err
 	}
 	resp, err := l.next.Complete(ctx, req)

@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
@@ -54,6 +56,7 @@ func readEmbeddings(body []byte) (*llm.Response, error) {
 		return nil, badResponse("the answer has no embeddings")
 	}
 	lines := make([]string, len(a.Data))
+	length := 0 // of the first
 	for i, d := range a.Data {
 		at := i
 		if d.Index != nil {
@@ -66,6 +69,9 @@ func readEmbeddings(body []byte) (*llm.Response, error) {
 		if lines[at], err = vectorText(d.Embedding); err != nil {
 			return nil, badResponse("the answer has an embedding that is none: " + err.Error())
 		}
+		if length = cmp.Or(length, len(lines[at])); len(lines[at]) != length {
+			return nil, badResponse("the answer has embeddings of different lengths")
+		}
 	}
 	return &llm.Response{Text: strings.Join(lines, "\n"), Model: a.Model, FinishReason: "stop", Usage: a.Usage}, nil
 }
@@ -77,6 +83,9 @@ func vectorText(raw json.RawMessage) (string, error) {
 	if json.Unmarshal(raw, &text) == nil {
 		_, err := vector(text)
 		return text, err
+	}
+	if bytes.Contains(raw, []byte("null")) { // which encoding/json takes for 0
+		return "", fmt.Errorf("a number of it is null")
 	}
 	var numbers []float32
 	if err := json.Unmarshal(raw, &numbers); err != nil {

@@ -33,7 +33,7 @@ func TestVectors(t *testing.T) {
 			t.Errorf("%v became %v in %s", numbers[i], back[i], out)
 		}
 	}
-	for _, bad := range []string{`""`, `"AAA="`, `"????"`, `"AADAfw=="`, `[]`, `[1,"x"]`, `null`, `{}`, `[1e99]`} {
+	for _, bad := range []string{`""`, `"AAA="`, `"????"`, `"AADAfw=="`, `[]`, `[1,"x"]`, `null`, `{}`, `[1e99]`, `[null,1]`} {
 		if got, err := vectorText(json.RawMessage(bad)); err == nil {
 			t.Errorf("%s is %q", bad, got)
 		}
@@ -47,7 +47,7 @@ func TestReadEmbeddings(t *testing.T) {
 		t.Errorf("%+v, %v", resp, err)
 	}
 	for _, bad := range []string{``, `{}`, `{"data":[]}`, `{"data":[{"index":1,"embedding":[2]}]}`, `{"data":[{"embedding":[2]},{"index":0,"embedding":[2]}]}`,
-		`{"data":[{"embedding":null}]}`, `{"error":{"message":"no"}}`} {
+		`{"data":[{"embedding":null}]}`, `{"data":[{"index":0,"embedding":[1,2]},{"index":1,"embedding":[3]}]}`, `{"error":{"message":"no"}}`} {
 		if resp, err := readEmbeddings([]byte(bad)); err == nil {
 			t.Errorf("%s: %+v", bad, resp)
 		}

@@ -109,7 +109,8 @@ func parse(object []byte, visit func(name, value []byte) error) error {
 	return nil
 }
 
-// fields calls visit for the fields of an object that are not null.
+// fields calls visit for the fields of an object that are not null. An error of
+// visit says that a value is of the wrong type.
 func fields(object []byte, visit func(name, value []byte) error) error {
 	if scan.IsNull(object) {
 		return nil
@@ -118,9 +119,22 @@ func fields(object []byte, visit func(name, value []byte) error) error {
 		if scan.IsNull(value) {
 			return nil
 		}
-		return visit(name, value)
+		err := visit(name, value)
+		var inner *typeError
+		switch {
+		case errors.As(err, &inner):
+			inner.path = string(name) + "." + inner.path
+		case err != nil:
+			return &typeError{string(name)}
+		}
+		return err
 	})
 }
+
+// A typeError is about the field at a path.
+type typeError struct{ path string }
+
+func (e *typeError) Error() string { return e.path + " has the wrong type" }
 
 func setText(to *string, value []byte) error {
 	if scan.First(value) != '"' {
@@ -131,8 +145,6 @@ func setText(to *string, value []byte) error {
 }
 
 func setInt(to *int, value []byte) (err error) {
-	if *to, err = strconv.Atoi(string(value)); err != nil {
-		return scan.ErrForm
-	}
-	return nil
+	*to, err = strconv.Atoi(string(value))
+	return err
 }

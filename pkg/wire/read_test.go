@@ -39,7 +39,7 @@ func TestReadAnswers(t *testing.T) {
 		{name: "an error that is null", api: "chat", body: `{"error":null,` + chat(`{"message":{"content":"hi"}}`)[1:],
 			want: llm.Response{Text: "hi"}},
 		{name: "no content at all", api: "chat", body: chat(`{"message":{},"finish_reason":"stop"}`), fails: "no content"},
-		{name: "a number for content", api: "chat", body: chat(`{"message":{"content":7}}`), fails: "not the JSON it should be"},
+		{name: "a number for content", api: "chat", body: chat(`{"message":{"content":7}}`), fails: "not the JSON it should be: choices.message.content has the wrong type"},
 		{name: "no choices", api: "chat", body: `{"id":"c"}`, fails: "no choices"},
 		{name: "a tool call", api: "chat", body: chat(`{"message":{"content":null,"tool_calls":[{"id":"t"}]},"finish_reason":"tool_calls"}`), fails: "a tool call", final: true},
 		{name: "a tool call with an empty text", api: "chat", body: chat(`{"message":{"content":"","tool_calls":[{"id":"t"}]},"finish_reason":"tool_calls"}`), fails: "a tool call", final: true},
