@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gptpipe/pkg/cli"
+	"gptpipe/pkg/panics"
 )
 
 // silence is how long stdin may bring nothing before that is told: a pipe
@@ -20,7 +21,7 @@ func readStdin(ctx context.Context, sys *cli.System) (string, error) {
 	var err error
 	arrived := make(chan struct{}, 1)
 	done := make(chan struct{})
-	go func() {
+	panics.Go(func() {
 		defer close(done)
 		buf := make([]byte, 64<<10)
 		for {
@@ -35,7 +36,7 @@ func readStdin(ctx context.Context, sys *cli.System) (string, error) {
 			default:
 			}
 		}
-	}()
+	})
 	quiet := time.NewTimer(silence)
 	defer quiet.Stop()
 	tell := quiet.C

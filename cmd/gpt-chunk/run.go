@@ -7,6 +7,7 @@ import (
 
 	"gptpipe/pkg/chunk"
 	"gptpipe/pkg/cli"
+	"gptpipe/pkg/panics"
 	"gptpipe/pkg/record"
 )
 
@@ -42,13 +43,13 @@ func run(_ context.Context, sys *cli.System) error {
 		read = c.records
 	}
 	var ok bool
-	go func() {
+	panics.Go(func() {
 		defer close(out)
 		ok, err = cli.EachInput(sys, files, func(name string, in io.Reader) error {
 			return read(name, sendFirst{in, c})
 		})
 		c.send()
-	}()
+	})
 	// An output that is closed ends it even while an input is waited for.
 	if err := writeAll(sys.Stdout, out); err != nil {
 		return err

@@ -62,7 +62,7 @@ func row(sys *cli.System, k credential.Stored, where string, now time.Time) stri
 	if !e.Set.IsZero() {
 		since = age(now.Sub(e.Set))
 	}
-	return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s", orDash(k.Profile), where, orDash(e.Host), kind, since, tail)
+	return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s", orDash(k.Profile), where, cell(e.Host), kind, since, tail)
 }
 
 // age is a time in the largest unit that it has at least two of.

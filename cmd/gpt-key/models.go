@@ -16,6 +16,7 @@ import (
 	"gptpipe/pkg/cli"
 	"gptpipe/pkg/credential"
 	"gptpipe/pkg/llm"
+	"gptpipe/pkg/panics"
 	"gptpipe/pkg/wire"
 )
 
@@ -115,6 +116,9 @@ func (a asking) names(ctx context.Context) ([]byte, error) {
 	names, err := modelNames(ctx, sender)
 	var e *llm.Error
 	if errors.As(err, &e) && (e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden) {
+		if key == nil {
+			return nil, cli.WithHint(cli.Failf(cli.StatusRefused, "no key was sent, and the API wants one: %w", err), "gpt-key status says why")
+		}
 		return nil, cli.Failf(cli.StatusRefused, "the API refuses the key: %w", err)
 	}
 	return names, err
@@ -147,10 +151,10 @@ func within(ctx context.Context, d time.Duration, do func(context.Context) ([]by
 	var answer []byte
 	var err error
 	done := make(chan struct{})
-	go func() {
+	panics.Go(func() {
 		answer, err = do(ctx)
 		close(done)
-	}()
+	})
 	select {
 	case <-done:
 		return answer, err

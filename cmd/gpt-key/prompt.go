@@ -15,6 +15,7 @@ import (
 
 	"gptpipe/pkg/cli"
 	"gptpipe/pkg/credential"
+	"gptpipe/pkg/panics"
 )
 
 const (
@@ -108,10 +109,10 @@ func readHidden(in, out *os.File, prompt string) (string, error) {
 		err  error
 	}
 	done := make(chan typed, 1)
-	go func() {
+	panics.Go(func() {
 		line, err := bufio.NewReader(in).ReadString('\n')
 		done <- typed{line, err}
-	}()
+	})
 	select {
 	case s := <-signals:
 		return "", &cli.Interrupt{Signal: s}

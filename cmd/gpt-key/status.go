@@ -36,7 +36,7 @@ func status(ctx context.Context, sys *cli.System, args []string) error {
 			s.warnOfAge(sys, a.Entry, time.Duration(most))
 		}
 	}
-	if err := report(sys.Stdout, s, key.Source, attempts); err != nil {
+	if err := report(sys, s, key.Source, attempts); err != nil {
 		return err
 	}
 	var none *credential.NotFoundError
@@ -65,19 +65,20 @@ func (s *settings) warnOfAge(sys *cli.System, e credential.Entry, most time.Dura
 	sys.Log.Warnf("the key was set %s ago (--max-age %s): replace it with gpt-key rotate%s", age(old), age(most), which)
 }
 
-func report(out io.Writer, s *settings, winner string, attempts []credential.Attempt) error {
-	text := fmt.Sprintf("profile: %s\nhost: %s\n", s.profile, s.host)
+// report hides a key that was given as a profile.
+func report(sys *cli.System, s *settings, winner string, attempts []credential.Attempt) error {
+	text := fmt.Sprintf("profile: %s\nhost: %s\n", sys.Redact.String(s.profile), s.host)
 	for _, a := range attempts {
-		text += fmt.Sprintf("%s: %s\n", a.Source, outcome(a, winner))
+		text += fmt.Sprintf("%s: %s\n", sys.Redact.String(a.Source), outcome(a, winner))
 	}
-	_, err := io.WriteString(out, text)
+	_, err := io.WriteString(sys.Stdout, text)
 	return err
 }
 
 // outcome is what became of asking one source, in words.
 func outcome(a credential.Attempt, winner string) string {
 	if a.Err != nil {
-		return a.Err.Error()
+		return cell(a.Err.Error())
 	}
 	words := "used, "
 	if a.Source != winner {

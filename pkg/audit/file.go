@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"gptpipe/pkg/panics"
 )
 
 // ErrBusy says that another process held the log for longer than 3 s: one that
@@ -136,13 +138,13 @@ func open(path string, flags, lock int) (*os.File, error) {
 // behind.
 func flock(f *os.File, how int, patience time.Duration) error {
 	done := make(chan error, 1)
-	go func() {
+	panics.Go(func() {
 		err := error(syscall.EINTR)
 		for errors.Is(err, syscall.EINTR) {
 			err = syscall.Flock(int(f.Fd()), how)
 		}
 		done <- err
-	}()
+	})
 	late := time.NewTimer(patience)
 	defer late.Stop()
 	select {
@@ -153,7 +155,7 @@ func flock(f *os.File, how int, patience time.Duration) error {
 		}
 		return nil
 	case <-late.C:
-		go func() { <-done; f.Close() }()
+		panics.Go(func() { <-done; f.Close() })
 		return ErrBusy
 	}
 }

@@ -26,6 +26,7 @@ import (
 	"runtime/debug"
 	"syscall"
 
+	"gptpipe/pkg/panics"
 	"gptpipe/pkg/redact"
 )
 
@@ -65,16 +66,20 @@ func Main(name, usage string, run func(context.Context, *System) error) {
 	sys.Log = NewLog(name, os.Stderr, sys.Redact)
 	log.SetFlags(0)
 	log.SetOutput(debugWriter{sys.Log}) // net/http shows there what servers send
-	defer recovered(sys)
+	panics.Handle(func(value any, stack []byte) { panicked(sys, value, stack) })
+	defer panics.Caught()
 	err := run(context.Background(), sys)
 	switch {
 	case errors.Is(err, ErrHelp):
-		_, err = io.WriteString(sys.Stdout, usage)
+		_, err = io.WriteString(sys.Stdout, help(usage, err))
 	case errors.Is(err, ErrVersion):
 		_, err = fmt.Fprintln(sys.Stdout, name, version())
 	}
 	exit(sys, err)
 }
+
+// help is what --help prints.
+var help = func(usage string, _ error) string { return usage }
 
 // exit says what is to be said of err and ends the process.
 func exit(sys *System, err error) {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"path/filepath"
@@ -32,8 +33,11 @@ func (f *Flags) Environment(getenv func(string) string, fallback map[string]stri
 func (f *Flags) File(path string, others ...string) error {
 	parser := func(r io.Reader, set func(name, value string) error) error {
 		return ff.PlainParser(r, func(name, value string) error {
-			if slices.Contains(others, name) {
+			switch {
+			case slices.Contains(others, name):
 				return nil
+			case f.Shared.Lookup(name) == nil:
+				return fmt.Errorf("%s is no flag", Value(name))
 			}
 			return set(name, value)
 		})

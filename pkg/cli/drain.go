@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"gptpipe/pkg/panics"
 )
 
 // A Drain ends a command in two steps. When Soft ends, nothing new is begun;
@@ -52,7 +54,7 @@ func NewDrain(ctx context.Context) *Drain {
 		signal.Notify(signals, syscall.SIGHUP)
 	}
 	d.close = sync.OnceFunc(func() { signal.Stop(signals); close(d.closed) })
-	go func() {
+	panics.Go(func() {
 		for first := true; ; first = false {
 			select {
 			case s := <-signals:
@@ -68,7 +70,7 @@ func NewDrain(ctx context.Context) *Drain {
 				return
 			}
 		}
-	}()
+	})
 	return d
 }
 
@@ -113,7 +115,7 @@ func (d *Drain) Watch(out *Output) {
 		return
 	}
 	fds := []unix.PollFd{{Fd: int32(out.File.Fd())}} // without events: for errors alone
-	go func() {
+	panics.Go(func() {
 		err := error(unix.EINTR)
 		for errors.Is(err, unix.EINTR) {
 			_, err = unix.Poll(fds, -1)
@@ -121,7 +123,7 @@ func (d *Drain) Watch(out *Output) {
 		if err == nil && fds[0].Revents&(unix.POLLERR|unix.POLLHUP) != 0 {
 			d.end(&OutputError{unix.EPIPE}, GracePipe)
 		}
-	}()
+	})
 }
 
 // force ends the process, if it has not ended.

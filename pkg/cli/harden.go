@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"runtime/debug"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,14 +16,12 @@ func Protect() {
 	_ = unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{})
 }
 
-// recovered ends the process after a panic as after an error: what the panic
-// says may be text that holds a secret, which the runtime would print as it is.
-// With sys.Crashes the runtime does.
-func recovered(sys *System) {
+// panicked ends the process after a panic of any goroutine as after an error:
+// what the panic says may be text that holds a secret, which the runtime would
+// print as it is. With sys.Crashes the runtime does.
+func panicked(sys *System, value any, stack []byte) {
 	if sys.Crashes {
-		return
+		panic(value)
 	}
-	if p := recover(); p != nil {
-		exit(sys, Failf(StatusFailed, "internal error: %v\n%s", fmt.Sprint(p), debug.Stack()))
-	}
+	exit(sys, Failf(StatusFailed, "internal error: %v\n%s", fmt.Sprint(value), stack))
 }

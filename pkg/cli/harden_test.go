@@ -10,6 +10,9 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"gptpipe/pkg/gather"
+	"gptpipe/pkg/llm"
 )
 
 // TestMain lets the test binary be a command that panics, or that protects
@@ -21,6 +24,14 @@ func TestMain(m *testing.M) {
 	case "panic":
 		Main("gpt-x", "", func(_ context.Context, sys *System) error {
 			panic(fmt.Errorf("sent %s", sys.Getenv("OPENAI_API_KEY")))
+		})
+	case "goroutine":
+		Main("gpt-x", "", func(ctx context.Context, sys *System) error {
+			failing := llm.Func(func(context.Context, *llm.Request) (*llm.Response, error) {
+				panic(fmt.Errorf("sent %s", sys.Getenv("OPENAI_API_KEY")))
+			})
+			_, err := gather.New(failing, 1).Complete(ctx, &llm.Request{Body: []byte(`{"input":"x"}`)})
+			return err
 		})
 	case "crash":
 		Main("gpt-x", "", func(_ context.Context, sys *System) error {
@@ -51,10 +62,12 @@ func runAs(t *testing.T, command string) (output string, status int) {
 }
 
 func TestPanicHidesSecrets(t *testing.T) {
-	out, status := runAs(t, "panic")
-	if status != 1 || !strings.HasPrefix(out, "gpt-x: internal error: sent [redacted]\ngoroutine ") ||
-		!strings.Contains(out, "harden_test.go:") || strings.Contains(out, "key/of") {
-		t.Errorf("status %d: %s", status, out)
+	for _, command := range []string{"panic", "goroutine"} {
+		out, status := runAs(t, command)
+		if status != 1 || !strings.HasPrefix(out, "gpt-x: internal error: sent [redacted]\ngoroutine ") ||
+			!strings.Contains(out, "harden_test.go:") || strings.Contains(out, "key/of") {
+			t.Errorf("%s: status %d: %s", command, status, out)
+		}
 	}
 }
 

@@ -66,7 +66,7 @@ type Client struct {
 	counters  *observe.Counters
 	retried   atomic.Int64
 	told      func() // ends what hands on the counters
-	table     *price.Table
+	table     atomic.Pointer[price.Table]
 
 	labels   sync.Map // by model
 	labelled atomic.Int32

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"gptpipe/pkg/audit"
 	"gptpipe/pkg/auth"
@@ -31,6 +32,7 @@ func (c *Client) openKey(ctx context.Context, f *Flags) error {
 		Getenv:    c.sys.Getenv,
 		ConfigDir: cli.ConfigDir(c.sys.Getenv),
 		StateDir:  cli.StateDir(c.sys.Getenv),
+		Timeout:   time.Duration(f.timeout),
 		Stderr:    c.sys.Redact.Writer(c.sys.Stderr),
 		Waiting:   func() { c.sys.Log.Warnf("waiting for the key command") },
 	}, c.useKey, func(err error) { c.sys.Log.Warnf("%v", err) })
@@ -102,9 +104,21 @@ func (c *Client) endUse() {
 // renewing puts the renewal of the credential around next.
 func (c *Client) renewing(next llm.Completer) llm.Completer {
 	if c.key == nil {
-		return next
+		return keyless(next)
 	}
 	return auth.New(next, c.key)
+}
+
+// keyless says of a refusal that no key was sent: one may be stored that is
+// bound elsewhere, or locked away.
+func keyless(next llm.Completer) llm.Completer {
+	return llm.Func(func(ctx context.Context, req *llm.Request) (*llm.Response, error) {
+		resp, err := next.Complete(ctx, req)
+		if e := llm.Failed(err); e != nil && e.Status == http.StatusUnauthorized {
+			e.Message += " (no key was sent: gpt-key status says why)"
+		}
+		return resp, err
+	})
 }
 
 // sender is the way to the parts of the API that are no completions.

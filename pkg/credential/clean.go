@@ -33,11 +33,21 @@ func Clean(text string) (string, error) {
 		why = "it looks like a URL"
 	case looksLikePath(key):
 		why = "it looks like the path of a file"
+	case strings.ContainsRune(`"'`, rune(key[0])) && key[0] == key[len(key)-1]:
+		why = "it stands in quotes"
+	case looksLikeVariable(key):
+		why = "it looks like a variable that is set, not like its value alone"
 	}
 	if why != "" {
 		return "", &InvalidError{why}
 	}
 	return key, nil
+}
+
+// looksLikeVariable knows a line of a file of variables, OPENAI_API_KEY=sk-….
+func looksLikeVariable(s string) bool {
+	name, value, _ := strings.Cut(s, "=")
+	return strings.HasSuffix(name, "_KEY") && value != ""
 }
 
 // looksLikePath knows the usual beginnings alone: a key in base64 may begin

@@ -26,6 +26,10 @@ func TestClean(t *testing.T) {
 		{"https://platform.openai.com/api-keys", "", "a URL"},
 		{"~/.config/key", "", "path"},
 		{"/etc/openai/key", "", "path"},
+		{`"sk-one"`, "", "quotes"},
+		{`'sk-one'`, "", "quotes"},
+		{"OPENAI_API_KEY=sk-one", "", "variable"},
+		{"sk_KEY=", "sk_KEY=", ""},
 	}
 	for _, test := range tests {
 		got, err := Clean(test.in)

@@ -8,6 +8,8 @@ import (
 	"io"
 	"os/exec"
 	"time"
+
+	"gptpipe/pkg/panics"
 )
 
 // A CommandError is a key command that failed or printed no key. It does not
@@ -54,7 +56,7 @@ func (c command) firstLine(ctx context.Context) (string, error) {
 	// An agent that the command leaves behind may hold stdout open for ever.
 	cmd.WaitDelay = time.Second
 	if c.waiting != nil {
-		defer time.AfterFunc(c.quiet, c.waiting).Stop()
+		defer time.AfterFunc(c.quiet, panics.Func(c.waiting)).Stop()
 	}
 	err := cmd.Run()
 	switch cause := context.Cause(ctx); {

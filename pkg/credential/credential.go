@@ -32,6 +32,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 )
 
 // DefaultProfile is the profile where none is named.
@@ -48,11 +49,12 @@ type Query struct {
 	Command string // the key command, or empty
 
 	Getenv    func(string) string
-	ConfigDir string    // keys are in its folder "keys"; empty: there is none
-	StateDir  string    // locks of logins are in its folder "login"; empty: none can be refreshed
-	Silent    bool      // nobody is asked to unlock the keyring
-	Stderr    io.Writer // for what the key command says; nil discards it
-	Waiting   func()    // called once the key command has taken 5 s; may be nil
+	ConfigDir string        // keys are in its folder "keys"; empty: there is none
+	StateDir  string        // locks of logins are in its folder "login"; empty: none can be refreshed
+	Timeout   time.Duration // another process's refresh is waited for no longer than this, and than 10 s; 0: 10 s
+	Silent    bool          // nobody is asked to unlock the keyring
+	Stderr    io.Writer     // for what the key command says; nil discards it
+	Waiting   func()        // called once the key command has taken 5 s; may be nil
 }
 
 func (q Query) profile() string {
@@ -123,7 +125,7 @@ func (e *SourceError) Unwrap() error { return e.Err }
 type BoundError struct{ Host, Wanted string }
 
 func (e *BoundError) Error() string {
-	const anew = "; gpt-key set with this base URL stores one for it"
+	const anew = "; gpt-key set, or login, with this base URL stores one for it"
 	switch {
 	case e.Wanted == plain+e.Host:
 		return "its key is bound to https://" + e.Host + ", and never goes out over plain http" + anew

@@ -185,7 +185,7 @@ func hold(ctx context.Context, folder string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := flock(ctx, d); ctx.Err() != nil || errors.As(err, new(*BusyError)) {
+	if err := flock(ctx, d, lockPatience); ctx.Err() != nil || errors.As(err, new(*BusyError)) {
 		d.Close()
 		return nil, err
 	}

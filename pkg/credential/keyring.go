@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/zalando/go-keyring"
+
+	"gptpipe/pkg/panics"
 )
 
 // service is the name under which the keyring has our entries.
@@ -106,7 +108,7 @@ func (k Keyring) within(ctx context.Context, op func(ctx context.Context, addres
 	patience, cancel := context.WithTimeout(ctx, keyringPatience)
 	defer cancel()
 	done := make(chan error, 1)
-	go func() { done <- op(patience, address) }()
+	panics.Go(func() { done <- op(patience, address) })
 	select {
 	case err = <-done:
 	case <-patience.Done():

@@ -254,3 +254,32 @@ func TestSilentBus(t *testing.T) {
 		t.Errorf("after cancel: %v", err)
 	}
 }
+
+// A bus that takes no more callers is none that is missing: a key may be behind
+// it.
+func TestBusyBus(t *testing.T) {
+	t.Setenv("DBUS_SESSION_BUS_ADDRESS", "")
+	socket := filepath.Join(t.TempDir(), "bus")
+	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err == nil {
+		err = syscall.Bind(fd, &syscall.SockaddrUnix{Name: socket})
+	}
+	if err == nil {
+		err = syscall.Listen(fd, 0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(fd)
+	for range 100 {
+		conn, err := net.Dial("unix", socket)
+		if err != nil {
+			break
+		}
+		defer conn.Close()
+	}
+	k := Keyring{Getenv: environment("DBUS_SESSION_BUS_ADDRESS=unix:path=" + socket)}
+	if err := k.Delete(t.Context(), "default"); !errors.Is(err, errNoAnswer) || errors.Is(err, ErrNoKeyring) {
+		t.Errorf("delete: %v", err)
+	}
+}

@@ -27,6 +27,8 @@ type Live struct {
 
 	mu     sync.Mutex // held while another key is looked for
 	barren string     // a refused secret for which there was no other
+	failed time.Time  // when a refresh failed last
+	why    error      // that it failed for: so it did for all who waited for it
 }
 
 // current is a key, and when it is to be refreshed, unless that is zero.
@@ -64,10 +66,14 @@ func (l *Live) Secret(ctx context.Context) (string, error) {
 	if !c.isDue() {
 		return c.Secret, nil
 	}
+	begun := time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if c = l.key.Load(); !c.isDue() {
+	switch c = l.key.Load(); {
+	case !c.isDue():
 		return c.Secret, nil
+	case l.failed.After(begun):
+		return "", l.why
 	}
 	err := l.refresh(ctx, c.Key)
 	switch {
@@ -87,6 +93,7 @@ func (c *current) isDue() bool { return !c.due.IsZero() && !time.Now().Before(c.
 // asked again. It reports whether there is another now; a key that cannot be
 // found any more is no other. Its error is as Secret's.
 func (l *Live) Replaced(ctx context.Context, refused string) (bool, error) {
+	begun := time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c := l.key.Load()
@@ -95,6 +102,8 @@ func (l *Live) Replaced(ctx context.Context, refused string) (bool, error) {
 		return true, nil
 	case l.barren == refused:
 		return false, nil
+	case l.failed.After(begun):
+		return false, l.why
 	}
 	if c.Token {
 		if err := l.refresh(ctx, c.Key); !overtaken(err) {
@@ -122,14 +131,22 @@ func overtaken(err error) bool {
 // refresh takes the next access token of a login. The caller holds mu.
 func (l *Live) refresh(ctx context.Context, k Key) error {
 	profile := l.query.profile()
-	next, err := Refresh(ctx, k.store, LockPath(l.query.StateDir, profile), profile, k.entry)
+	patience := lockPatience
+	if t := l.query.Timeout; t > 0 {
+		patience = min(patience, t)
+	}
+	next, err := refresh(ctx, k.store, LockPath(l.query.StateDir, profile), profile, k.entry, patience)
 	switch {
 	case errors.As(err, new(*NotStoredError)):
 		l.told(err)
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case err != nil:
-		return &RefreshError{Err: err}
+		err = &RefreshError{Err: err}
+		if !overtaken(err) {
+			l.failed, l.why = time.Now(), err
+		}
+		return err
 	}
 	l.take(Key{Secret: next.Key, Source: k.Source, Token: next.OAuth != nil, entry: next, store: k.store})
 	return nil
@@ -149,12 +166,16 @@ func (e *RefreshError) Error() string {
 func (e *RefreshError) Unwrap() error { return e.Err }
 
 // Temporary reports whether it may soon be had, and nobody has to do anything for
-// it: the way to the provider or the provider itself failed, or another process
-// holds the lock.
+// it: the way to the provider or the provider itself failed, though not for its
+// certificate, or another process holds the lock.
 func (e *RefreshError) Temporary() bool {
 	var refusal *oauth.Error
-	if errors.As(e.Err, &refusal) {
+	var lost *oauth.NetworkError
+	switch {
+	case errors.As(e.Err, &refusal):
 		return refusal.Temporary()
+	case errors.As(e.Err, &lost):
+		return lost.Temporary()
 	}
-	return errors.As(e.Err, new(*oauth.NetworkError)) || errors.As(e.Err, new(*BusyError))
+	return errors.As(e.Err, new(*BusyError))
 }

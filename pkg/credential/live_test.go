@@ -1,8 +1,11 @@
 package credential
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -104,6 +107,44 @@ func TestSecretIsRefreshedInTime(t *testing.T) {
 			t.Errorf("%v: refreshed %d times, keys %q", good, is.count(), *found)
 		}
 	}
+}
+
+// Another process's lock is waited for no longer than an attempt may take, and
+// once for all who ask meanwhile.
+func TestLockIsWaitedForNoLongerThanAnAttempt(t *testing.T) {
+	is := newIssuer(t)
+	l, q, _ := live(t, is, -time.Hour)
+	l.query.Timeout = 300 * time.Millisecond
+	lock, err := Lock(t.Context(), LockPath(q.StateDir, DefaultProfile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	var waits sync.Map
+	for i := range 20 {
+		all.Go(func() {
+			var err error
+			if i%2 == 0 {
+				_, err = l.Secret(t.Context())
+			} else {
+				_, err = l.Replaced(t.Context(), "token-0")
+			}
+			var failed *RefreshError
+			var busy *BusyError
+			if !errors.As(err, &failed) || !failed.Temporary() || !errors.As(err, &busy) || busy.Waited != l.query.Timeout {
+				t.Errorf("got %v", err)
+			}
+			waits.Store(err, true)
+		})
+	}
+	all.Wait()
+	n := 0
+	waits.Range(func(any, any) bool { n++; return true })
+	if n > 10 || is.count() != 0 {
+		t.Errorf("waited %d times, one after the other", n)
+	}
+	lock.Close()
+	secret(t, l, "token-1")
 }
 
 // Tokens of a few seconds are used for most of their time.
@@ -245,6 +286,17 @@ func TestWhatEndsARun(t *testing.T) {
 		{"no such page", func(_ string, is *issuer) error { is.set(0, http.StatusNotFound); return nil }, false},
 		{"overloaded", func(_ string, is *issuer) error { is.set(0, http.StatusTooManyRequests); return nil }, true},
 		{"not there", func(_ string, is *issuer) error { is.Close(); return nil }, true},
+		{"not trusted", func(path string, is *issuer) error {
+			impostor := httptest.NewUnstartedServer(nil)
+			impostor.Config.ErrorLog = log.New(io.Discard, "", 0)
+			impostor.StartTLS()
+			t.Cleanup(impostor.Close)
+			text, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			return os.WriteFile(path, bytes.ReplaceAll(text, []byte(is.URL), []byte(impostor.URL)), 0o600)
+		}, false},
 	}
 	for _, test := range tests {
 		is := newIssuer(t)

@@ -29,10 +29,13 @@ const lockPoll = 50 * time.Millisecond
 var ErrNoStateDir = errors.New("no folder of state: neither $XDG_STATE_HOME nor $HOME is set")
 
 // A BusyError is a login whose lock another process holds for too long.
-type BusyError struct{ Path string }
+type BusyError struct {
+	Path   string
+	Waited time.Duration
+}
 
 func (e *BusyError) Error() string {
-	return fmt.Sprintf("another process has held the login's lock for %v: %s", lockPatience, e.Path)
+	return fmt.Sprintf("another process has held the login's lock for %v: %s", e.Waited, e.Path)
 }
 
 // A LockFile is a held lock on a login. It ends with Close, or with the process.
@@ -42,6 +45,10 @@ type LockFile struct{ file *os.File }
 // fails with *BusyError. Without a folder of state there is no lock, and it fails
 // with ErrNoStateDir. File and folder are made, for this user alone.
 func Lock(ctx context.Context, path string) (*LockFile, error) {
+	return lock(ctx, path, lockPatience)
+}
+
+func lock(ctx context.Context, path string, patience time.Duration) (*LockFile, error) {
 	if !filepath.IsAbs(path) {
 		return nil, ErrNoStateDir
 	}
@@ -52,7 +59,7 @@ func Lock(ctx context.Context, path string) (*LockFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := flock(ctx, f); err != nil {
+	if err := flock(ctx, f, patience); err != nil {
 		f.Close()
 		return nil, err
 	}
@@ -60,8 +67,8 @@ func Lock(ctx context.Context, path string) (*LockFile, error) {
 }
 
 // flock looks again and again: a system call that waits cannot be given up.
-func flock(ctx context.Context, f *os.File) error {
-	patience := time.After(lockPatience)
+func flock(ctx context.Context, f *os.File, patience time.Duration) error {
+	late := time.After(patience)
 	for wait := time.Millisecond; ; wait = min(2*wait, lockPoll) {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		switch {
@@ -72,8 +79,8 @@ func flock(ctx context.Context, f *os.File) error {
 		}
 		select {
 		case <-time.After(wait):
-		case <-patience:
-			return &BusyError{f.Name()}
+		case <-late:
+			return &BusyError{f.Name(), patience}
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -86,9 +93,10 @@ func (l *LockFile) Close() error { return l.file.Close() }
 // keep writes down that e could not be refreshed. It is a courtesy to the
 // server: where it cannot be written, others ask once more.
 func (l *LockFile) keep(e Entry, err error) {
+	var lost *oauth.NetworkError
 	f := failure{
 		Login: e.fingerprint(), At: time.Now(), Text: err.Error(),
-		Ended: errors.Is(err, oauth.ErrEnded), Network: errors.As(err, new(*oauth.NetworkError)),
+		Ended: errors.Is(err, oauth.ErrEnded), Network: errors.As(err, &lost) && lost.Temporary(),
 	}
 	errors.As(err, &f.Refusal)
 	data, err := json.Marshal(f)

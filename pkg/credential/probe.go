@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/godbus/dbus/v5"
 )
@@ -88,6 +89,8 @@ func inPlainWords(err error) error {
 	var answer dbus.Error
 	var network *net.OpError
 	switch {
+	case errors.Is(err, syscall.EAGAIN): // so many wait for the bus already that one more may not
+		return errNoAnswer
 	case errors.As(err, &network):
 		return fmt.Errorf("%w: the session bus cannot be reached: %w", ErrNoKeyring, network.Err)
 	case !errors.As(err, &answer):

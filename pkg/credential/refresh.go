@@ -61,7 +61,12 @@ func LockPath(stateDir, profile string) string {
 // Lock and of ctx; ErrNoLogin; *UnwritableError; and *BoundError, if what is
 // stored now is for another host than old.
 func Refresh(ctx context.Context, store Store, lockPath, profile string, old Entry) (Entry, error) {
-	lock, err := Lock(ctx, lockPath)
+	return refresh(ctx, store, lockPath, profile, old, lockPatience)
+}
+
+// refresh is Refresh that waits for the lock no longer than patience.
+func refresh(ctx context.Context, store Store, lockPath, profile string, old Entry, patience time.Duration) (Entry, error) {
+	lock, err := lock(ctx, lockPath, patience)
 	if err != nil {
 		return Entry{}, err
 	}
@@ -135,7 +140,8 @@ func (e Entry) after(old Entry) bool {
 // outlasting is a context that ends a moment after ctx.
 func outlasting(ctx context.Context) (context.Context, context.CancelFunc) {
 	late, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })
+	more := grace
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(more, cancel) })
 	return late, func() { stop(); cancel() }
 }
 

@@ -23,7 +23,7 @@ type source struct {
 var (
 	errNotGiven   = errors.New("not given")
 	errNotSet     = errors.New("not set")
-	errPassedOver = errors.New("passed over, for a profile is named")
+	errPassedOver = errors.New("not asked, for a profile is named")
 )
 
 func (q Query) sources() []source {

@@ -75,6 +75,9 @@ func decodeEntry(text string) (Entry, error) {
 		if entry.Host == "" {
 			return Entry{}, &InvalidError{"it is bound to no host"}
 		}
+		if host, err := HostOf(entry.Host); err == nil { // written by hand as a URL
+			entry.Host = host
+		}
 	}
 	if entry.OAuth != nil {
 		if !oauth.Usable(entry.Key) {

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"gptpipe/pkg/llm"
+	"gptpipe/pkg/panics"
 	"gptpipe/pkg/record"
 )
 
@@ -84,7 +85,7 @@ func (g *gatherer) Complete(ctx context.Context, req *llm.Request) (*llm.Respons
 	first := len(g.waiting) == 1
 	g.mu.Unlock()
 	if first {
-		go g.send()
+		panics.Go(g.send)
 	}
 	<-a.done // next ends with ctx
 	return a.resp, a.err
@@ -119,7 +120,7 @@ func (g *gatherer) take() []*asked {
 	group := g.waiting[:n:n]
 	g.waiting = append([]*asked(nil), g.waiting[n:]...)
 	if len(g.waiting) > 0 {
-		go g.send()
+		panics.Go(g.send)
 	}
 	return group
 }

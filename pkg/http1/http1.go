@@ -26,6 +26,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"gptpipe/pkg/panics"
 )
 
 // MaxBody is the largest body that is taken, in bytes. It fits into the buffers
@@ -67,7 +69,7 @@ type Client struct {
 func New(o Options) *Client {
 	c := &Client{o: o, all: map[*conn]struct{}{}}
 	c.SetHeader(o.Header)
-	context.AfterFunc(o.Lifetime, c.end)
+	context.AfterFunc(o.Lifetime, panics.Func(c.end))
 	return c
 }
 

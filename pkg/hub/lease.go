@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"gptpipe/pkg/hub/proto"
+	"gptpipe/pkg/panics"
 )
 
 // A Lease is the right to ask the model for the value of a key, while the others who want it wait.
@@ -67,7 +68,7 @@ func (c *Client) hold(a proto.Ask, l *link, life time.Duration) {
 	case c.link != l: // which was told of the other leases before
 		c.link.post(proto.OpRetake, a.Append(nil))
 	case l.broken():
-		go c.watch(l) // which had nothing to hold when it broke
+		panics.Go(func() { c.watch(l) }) // which had nothing to hold when it broke
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"gptpipe/pkg/hub/place"
 	"gptpipe/pkg/hub/proto"
+	"gptpipe/pkg/panics"
 )
 
 // A link is one connection. Many callers use it at once: a writer sends their requests together, a reader hands each
@@ -52,12 +53,12 @@ func dial(ctx context.Context, dir string, session [16]byte, told func(*link, pr
 		down:    make(chan struct{}),
 		waiting: make(map[uint64]chan<- proto.Frame),
 	}
-	go l.read(r)
-	go func() {
+	panics.Go(func() { l.read(r) })
+	panics.Go(func() {
 		if proto.WriteAll(conn, l.out, l.down) != nil {
 			l.fail(ErrLost)
 		}
-	}()
+	})
 	return l, nil
 }
 

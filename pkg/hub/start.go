@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"gptpipe/pkg/hub/place"
+	"gptpipe/pkg/panics"
 )
 
 // connect dials until a keeper answers, and starts one when nobody does.
@@ -118,7 +119,7 @@ func (c *Client) spawn() (<-chan error, error) {
 	}
 	// Waiting also keeps a keeper that ends before its starter from becoming a zombie.
 	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	panics.Go(func() { ended <- cmd.Wait() })
 	return ended, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"gptpipe/pkg/hub/proto"
+	"gptpipe/pkg/panics"
 )
 
 const (
@@ -37,7 +38,7 @@ func (c *Client) share() {
 	c.budgets = make(map[string]Budget)
 	c.free = make(map[string]freedom)
 	c.renewEvery = renewEvery
-	c.renewal = time.AfterFunc(time.Hour, c.renew)
+	c.renewal = time.AfterFunc(time.Hour, panics.Func(c.renew))
 	c.renewal.Stop()
 }
 
@@ -138,7 +139,7 @@ func (c *Client) announce(l *link) {
 		l.post(f.Code, f.Body)
 	}
 	c.unsent = nil
-	go c.watch(l)
+	panics.Go(func() { c.watch(l) })
 }
 
 // watch makes another connection when l breaks, if there is something to be held over it.
@@ -172,11 +173,11 @@ func (l *link) post(op byte, body []byte) {
 	select {
 	case l.out <- f:
 	default:
-		go func() {
+		panics.Go(func() {
 			select {
 			case l.out <- f:
 			case <-l.down:
 			}
-		}()
+		})
 	}
 }

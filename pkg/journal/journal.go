@@ -37,6 +37,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"gptpipe/pkg/panics"
 )
 
 // Key names an answer: a SHA-256 sum of what was asked.
@@ -88,7 +90,7 @@ func Open(path string, refresh bool, reserve int64) (*Journal, error) {
 		f.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	j.syncing = time.AfterFunc(time.Hour, j.sync)
+	j.syncing = time.AfterFunc(time.Hour, panics.Func(j.sync))
 	j.syncing.Stop()
 	return j, nil
 }

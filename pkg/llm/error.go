@@ -35,6 +35,7 @@ type Error struct {
 	Wait     time.Duration // how long to wait before it, if HasWait: the server's word
 	HasWait  bool
 	Overload bool // the server asks everybody to slow down
+	Fatal    bool // no request gets any further than this one
 
 	// Attempts is how often it was asked in all.
 	Attempts int
@@ -61,8 +62,9 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Err }
 
 // Final reports whether the error concerns every request alike, so that the
-// run is to stop: the credential or the model was refused, or the quota spent.
-func (e *Error) Final() bool { return e.Type == Auth || e.Type == Quota }
+// run is to stop: the credential or the model was refused, the quota spent, or
+// the server is not to be trusted.
+func (e *Error) Final() bool { return e.Type == Auth || e.Type == Quota || e.Fatal }
 
 // A WaitError is a wait that the server asked for and that is longer than the
 // user allows: the run stops, to go on another time.

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"gptpipe/pkg/redact"
+	"gptpipe/pkg/wire"
 )
 
 // How a grant can end.
@@ -71,6 +72,10 @@ type NetworkError struct{ Err error }
 
 func (e *NetworkError) Error() string { return e.Err.Error() }
 func (e *NetworkError) Unwrap() error { return e.Err }
+
+// Temporary reports whether that may pass by itself, which a certificate that
+// is not trusted does not.
+func (e *NetworkError) Temporary() bool { return !wire.Hopeless(e.Err) }
 
 // maxDescription keeps a message one that is read.
 const maxDescription = 300

@@ -26,10 +26,19 @@ const (
 // transport makes a connection for each request: they are few and far between.
 var transport http.RoundTripper = &http.Transport{
 	Proxy:               proxy,
-	DialContext:         (&net.Dialer{Timeout: patience}).DialContext,
+	DialContext:         dial,
 	ForceAttemptHTTP2:   true,
 	TLSHandshakeTimeout: patience,
 	DisableKeepAlives:   true,
+}
+
+// dial keeps what goes to a name for this machine on it.
+func dial(ctx context.Context, network, address string) (net.Conn, error) {
+	d := net.Dialer{Timeout: patience}
+	if e, err := wire.ParseEndpoint("http://" + address); err == nil && e.Local() {
+		d.Control = wire.OnThisMachine
+	}
+	return d.DialContext(ctx, network, address)
 }
 
 // proxy is none for this machine: the way there is not to leave it.
@@ -66,7 +75,7 @@ func (c *carrier) context() context.Context {
 // RoundTrip answers with the whole body read.
 func (c *carrier) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := c.send(req)
-	if !c.polls {
+	if !c.polls || wire.Hopeless(err) {
 		return resp, err
 	}
 	c.lost = err

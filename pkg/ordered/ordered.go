@@ -15,6 +15,8 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
+
+	"gptpipe/pkg/panics"
 )
 
 // Options bound a Map.
@@ -67,7 +69,7 @@ func Map[T, R any](ctx context.Context, o Options, next func() (T, error), work 
 	total.Store(-1)
 
 	// The reader. It is left behind if next blocks when the run has ended.
-	go func() {
+	panics.Go(func() {
 		defer close(jobs)
 		for i := 0; ; i++ {
 			select {
@@ -92,10 +94,10 @@ func Map[T, R any](ctx context.Context, o Options, next func() (T, error), work 
 				return
 			}
 		}
-	}()
+	})
 
 	for range o.Jobs {
-		workers.Go(func() {
+		workers.Go(panics.Func(func() {
 			for ctx.Err() == nil {
 				select {
 				case j, ok := <-jobs:
@@ -109,9 +111,9 @@ func Map[T, R any](ctx context.Context, o Options, next func() (T, error), work 
 					return
 				}
 			}
-		})
+		}))
 	}
-	go func() { workers.Wait(); close(results) }()
+	panics.Go(func() { workers.Wait(); close(results) })
 
 	broken, written := false, int64(0) // broken: nothing more is written
 	check := func(err error) {

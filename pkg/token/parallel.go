@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"unicode/utf8"
+
+	"gptpipe/pkg/panics"
 )
 
 // segment is how much text is counted at a time where it is divided, in bytes.
@@ -31,11 +33,11 @@ func (e *Encoding) CountParallel(text string) int {
 		return part
 	}
 	for range min(runtime.GOMAXPROCS(0), len(text)/segment+1) {
-		tasks.Go(func() {
+		tasks.Go(panics.Func(func() {
 			for part := next(); part != ""; part = next() {
 				total.Add(int64(e.Count(part)))
 			}
-		})
+		}))
 	}
 	tasks.Wait()
 	return int(total.Load())

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -88,9 +89,32 @@ func (e Endpoint) Local() bool {
 	return host == "localhost" || strings.HasSuffix(host, ".localhost") // RFC 6761
 }
 
+// A ForeignError is a name for this machine, such as x.localhost, that leads to
+// another.
+type ForeignError struct{ Address string }
+
+func (e *ForeignError) Error() string {
+	return "the name is one for this machine, and leads to " + e.Address
+}
+
+// OnThisMachine is the Control of a net.Dialer to a Local endpoint: it fails
+// with *ForeignError where resolvers give a name another meaning.
+func OnThisMachine(network, address string, _ syscall.RawConn) error {
+	if strings.HasPrefix(network, "unix") {
+		return nil
+	}
+	if a, err := netip.ParseAddrPort(address); err != nil || !a.Addr().IsLoopback() {
+		return &ForeignError{address}
+	}
+	return nil
+}
+
 // dialer makes the connections of a transport; if the endpoint is a socket, they all go there.
 func (e Endpoint) dialer() func(ctx context.Context, network, addr string) (net.Conn, error) {
 	d := &net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}
+	if e.Local() {
+		d.Control = OnThisMachine
+	}
 	if e.socket == "" {
 		return d.DialContext
 	}

@@ -1,8 +1,13 @@
 package wire
 
 import (
+	"context"
+	"errors"
+	"net"
 	"strings"
 	"testing"
+
+	"gptpipe/pkg/llm"
 )
 
 func TestParseEndpoint(t *testing.T) {
@@ -82,4 +87,58 @@ func TestParseEndpointRefuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A resolver can give names under localhost any meaning: what they lead to is
+// looked at.
+func TestNamesForThisMachine(t *testing.T) {
+	defer func(r *net.Resolver) { net.DefaultResolver = r }(net.DefaultResolver)
+	net.DefaultResolver = resolver(t, [4]byte{192, 0, 2, 1})
+	_, _, err := ask(t, newClient(t, "http://evil.localhost:9/v1", nil), "chat", "hi", false)
+	want{llm.Connection, "", 0, false, 0, false, "leads to 192.0.2.1:9"}.check(t, err)
+	if !errors.As(err, new(*ForeignError)) {
+		t.Error(err)
+	}
+	net.DefaultResolver = resolver(t, [4]byte{127, 0, 0, 2})
+	_, _, err = ask(t, newClient(t, "http://good.localhost:9/v1", nil), "chat", "hi", false)
+	want{llm.Connection, "", 0, true, 0, false, "connection refused"}.check(t, err)
+	for address, ok := range map[string]bool{
+		"127.0.0.1:80": true, "127.8.8.8:80": true, "[::1]:80": true, "[::ffff:127.0.0.1]:80": true,
+		"10.0.0.1:80": false, "[2001:db8::1]:80": false, "0.0.0.0:80": false, "[::]:80": false, "": false,
+	} {
+		if err := OnThisMachine("tcp", address, nil); (err == nil) != ok {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+}
+
+// resolver answers every question for an IPv4 address with ip.
+func resolver(t *testing.T, ip [4]byte) *net.Resolver {
+	server, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Close() })
+	go func() {
+		for buf := make([]byte, 512); ; {
+			n, from, err := server.ReadFrom(buf)
+			if err != nil {
+				return
+			}
+			end := 12 // of the question: its name, type and class
+			for end < n && buf[end] != 0 {
+				end += 1 + int(buf[end])
+			}
+			answer := append([]byte(nil), buf[:end+5]...)
+			copy(answer[2:], []byte{0x81, 0x80, 0, 1, 0, 0, 0, 0, 0, 0})
+			if buf[end+2] == 1 { // A
+				answer[7] = 1
+				answer = append(answer, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, ip[0], ip[1], ip[2], ip[3])
+			}
+			server.WriteTo(answer, from)
+		}
+	}()
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "udp", server.LocalAddr().String())
+	}}
 }

@@ -109,7 +109,7 @@ func (w *watched) failure(err error) error {
 	case errors.Is(context.Cause(w.ctx), errIdle):
 		return &llm.Error{Type: llm.Timeout, Message: fmt.Sprintf("nothing was sent or received for %v", c.timeout), Retry: true, Err: err}
 	}
-	return &llm.Error{Type: llm.Connection, Message: plainWords(err), Retry: !hopeless(err), Err: err}
+	return connectionError(err)
 }
 
 // reading puts the end off with each byte that moves.

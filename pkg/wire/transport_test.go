@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -196,6 +197,14 @@ func TestHopelessConnections(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, _, err := ask(t, newClient(t, test.base, nil), "chat", "hi", false)
 			want{llm.Connection, "", 0, false, 0, false, test.message}.check(t, err)
+			var e *llm.Error
+			if !errors.As(err, &e) || !e.Final() {
+				t.Errorf("it is not seen that no request gets further: %v", err)
+			}
+			_, err = newClient(t, test.base, nil).Send(t.Context(), Call{Method: "GET", Path: "/models"})
+			if !errors.As(err, &e) || e.Retry || !e.Final() {
+				t.Errorf("a call: %v", err)
+			}
 		})
 	}
 	if n := len(secured.Requests()) + len(plain.Requests()); n != 0 {

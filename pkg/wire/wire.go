@@ -34,8 +34,8 @@ import (
 )
 
 // maxAnswer bounds the body of one answer, in bytes: a server that never stops
-// is cut off there.
-const maxAnswer = 256 << 20
+// is cut off there. The largest are those with many embeddings, of some 10 MB.
+const maxAnswer = 64 << 20
 
 // Options describe an endpoint and how to speak to it.
 type Options struct {
@@ -162,7 +162,7 @@ func (c *Client) Complete(ctx context.Context, req *llm.Request) (*llm.Response,
 	case time.Since(begin) >= c.timeout: // a dial has a timeout of its own
 		e = &llm.Error{Type: llm.Timeout, Message: fmt.Sprintf("no whole answer within %v", c.timeout), Retry: true, Err: err}
 	default:
-		e = &llm.Error{Type: llm.Connection, Message: plainWords(err), Retry: !hopeless(err), Err: err}
+		e = connectionError(err)
 	}
 	if emitted {
 		e.Retry = false
@@ -277,13 +277,19 @@ func requestID(h http.Header) string {
 	return h.Get("Apim-Request-Id") // Azure
 }
 
-// hopeless reports whether a failed connection will fail the same way again:
-// a certificate that is not trusted, or a server that speaks no TLS.
-func hopeless(err error) bool {
+func connectionError(err error) *llm.Error {
+	fatal := Hopeless(err)
+	return &llm.Error{Type: llm.Connection, Message: plainWords(err), Retry: !fatal, Fatal: fatal, Err: err}
+}
+
+// Hopeless reports whether a failed connection will fail the same way again:
+// a certificate that is not trusted, a server that speaks no TLS, or one that is
+// another machine by a name for this one.
+func Hopeless(err error) bool {
 	var certificate *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
 	var authority x509.UnknownAuthorityError
-	return errors.As(err, &certificate) || errors.As(err, &record) || errors.As(err, &authority)
+	return errors.As(err, &certificate) || errors.As(err, &record) || errors.As(err, &authority) || errors.As(err, new(*ForeignError))
 }
 
 // plainWords says what broke without repeating the address twice.
