@@ -16,7 +16,7 @@ type batchProgress struct {
 
 // batchStates are the states of batches in the order in which they are gone
 // through.
-var batchStates = []string{"waiting", "validating", "in_progress", "finalizing", "collected"}
+var batchStates = []string{"waiting", "validating", "in_progress", "finalizing", "collected", "lost"}
 
 // batchStatus is the status line while batches are under way, for hours: what
 // they have answered, and how many are in which state.
@@ -46,7 +46,7 @@ func (m *mapper) batchStatus() string {
 		fmt.Fprintf(&line, ", %d cached", cached)
 	}
 	if m.money.budget != nil {
-		fmt.Fprintf(&line, ", $%.4g", m.money.budget.Spent().USD())
+		fmt.Fprintf(&line, ", %v", m.money.budget.Spent())
 	}
 	fmt.Fprintf(&line, ", %v", time.Since(m.progress.begun).Round(time.Second))
 	return line.String()

@@ -21,7 +21,7 @@ func TestBatchStatus(t *testing.T) {
 		}},
 		passed: 5,
 	})
-	const want = "[##########..........] 10/20, batches: 1 waiting, 2 in progress, 1 collected, 1 failed, 5 cached, "
+	const want = "10/20 [##########..........], batches: 1 waiting, 2 in progress, 1 collected, 1 failed, 5 cached, "
 	if got := m.batchStatus(); !strings.HasPrefix(got, want) {
 		t.Errorf("%q", got)
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gptpipe/pkg/cli"
+	"gptpipe/pkg/panics"
 )
 
 const (
@@ -36,13 +37,14 @@ func (m *mapper) showProgress(in *cli.Inputs) (stop func()) {
 	switch {
 	case m.o.progress.Value == "never":
 		return func() {}
-	case m.o.progress.Value == "auto" && (!cli.IsTerminal(m.sys.Stderr) || m.output.path == "" && cli.IsTerminal(m.sys.Stdout.File)):
-		// Records on the same terminal would run through the line.
+	case m.o.progress.Value == "auto" && (!cli.IsTerminal(m.sys.Stderr) || m.sys.Getenv("TERM") == "dumb" ||
+		m.output.path == "" && cli.IsTerminal(m.sys.Stdout.File)):
+		// A dumb terminal cannot take a line away, and records on the same one would run through it.
 		return func() {}
 	}
 	m.progress = &progress{begun: time.Now()}
 	if sections, ok := in.Sections(); ok {
-		go m.progress.count(sections)
+		panics.Go(func() { m.progress.count(sections) })
 	}
 	return m.sys.Log.ShowStatus(m.sys.Stderr, func() string { return m.status(time.Now()) })
 }
@@ -105,7 +107,7 @@ func (m *mapper) status(now time.Time) string {
 		fmt.Fprintf(&line, "%v left, ", (time.Duration(math.Ceil(left)) * time.Second).String())
 	}
 	if m.money.budget != nil {
-		fmt.Fprintf(&line, "$%.4g, ", m.money.budget.Spent().USD())
+		fmt.Fprintf(&line, "%v, ", m.money.budget.Spent())
 	}
 	if failed := m.errors.Load(); failed > 0 {
 		fmt.Fprintf(&line, "%d failed, ", failed)
@@ -134,7 +136,7 @@ func (m *mapper) status(now time.Time) string {
 // bar draws how much of a whole is done.
 func bar(done, total int64) string {
 	full := int(min(float64(done)/float64(total), 1) * barWidth)
-	return fmt.Sprintf("[%s%s] %d/%d", strings.Repeat("#", full), strings.Repeat(".", barWidth-full), done, total)
+	return fmt.Sprintf("%d/%d [%s%s]", done, total, strings.Repeat("#", full), strings.Repeat(".", barWidth-full))
 }
 
 // short writes a number to three digits: 999, 12.3k, 4.56M.
