@@ -1,7 +1,8 @@
 # make          build the commands into bin/
 # make demo     chunk | map | join on a real text, against a local stand-in (LIVE=1: the real API and your key)
 # make test     all tests; installs the system packages they need when run as root
-# make check    formatting, vet, staticcheck, govulncheck, shellcheck, manual pages
+# make lint     formatting, vet, staticcheck, govulncheck, shellcheck, manual pages
+# make check    both, which is what CI runs
 # make bench    benchmarks
 # make completions  those of shells, written anew after flags have changed
 # make install  PREFIX=/usr/local DESTDIR=; make uninstall
@@ -42,7 +43,9 @@ demo: build
 	@CGO_ENABLED=0 $(BUILD) -o bin/stand-in ./test/standin/serve
 	@LIVE='$(LIVE)' sh demo/run.sh
 
-test: packages servers check
+check: lint test
+
+test: packages servers
 	@rm -f bin/tests.json; mkdir -p bin
 	CGO_ENABLED=1 $(GOTESTSUM) --format pkgname --hide-summary output --jsonfile bin/tests.json -- -race -timeout 30m ./... ; \
 	status=$$?; sh test/tally.sh bin/tests.json; tally=$$?; [ $$status -eq 0 ] && exit $$tally; exit $$status
@@ -56,12 +59,12 @@ packages:
 servers:
 	@sh test/node/install.sh aimock oidc
 
-check:
-	@GO='$(GO)' PAGES='$(PAGES)' sh test/check.sh
+lint: packages
+	@GO='$(GO)' PAGES='$(PAGES)' sh test/lint.sh
 
 # The completions of shells, from the flags of the commands.
 completions:
-	$(GO) test -count=1 -run TestManual ./cmd/... -args -update
+	$(GO) run ./completions/generate completions
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
@@ -80,7 +83,8 @@ uninstall:
 dist:
 	VCS=$(VCS) sh deploy/dist.sh dist
 
-# Builds it twice, installs it in a copy of this system, runs the image.
+# Builds it twice, installs it in a copy of this system, runs the image: minutes,
+# and as root, so that it is not in make check.
 dist-test:
 	@sh test/packages.sh buildah:buildah dpkg:dpkg git:git man:man-db rpm:rpm zsh:zsh
 	$(GO) test -tags dist -count=1 -timeout 20m -run 'Dist|Image' -v ./test/deploy
@@ -98,4 +102,4 @@ image:
 clean:
 	rm -rf bin dist
 
-.PHONY: all build demo test packages servers check completions bench install uninstall dist dist-test image clean
+.PHONY: all build demo test packages servers lint check completions bench install uninstall dist dist-test image clean

@@ -18,7 +18,7 @@ _gpt_ask() {
 		--) operands=1 ;;
 		--profile=*) profile=${word#*=} ;;
 		--base-url=*) url=${word#*=} ;;
-		--api | --base-url | --cache | --cache-ttl | --chat | --image | --key-command | --linger | --log-level | --max-tokens | --max-wait | --metrics-file | --model | --option | --organization | --profile | --project | --retries | --rpm | --rps | --sample | --schema | --seed | --system | --temperature | --timeout | --tpm | -[ms] | -[nq][ms])
+		--api | --base-url | --cache | --cache-ttl | --chat | --image | --key-command | --linger | --log-level | --max-tokens | --max-wait | --metrics-file | --model | --option | --organization | --profile | --project | --retries | --rpm | --rps | --sample | --schema | --seed | --system | --temperature | --timeout | --tpm | -[ms] | -[nqh][ms] | -[nqh][nqh][ms])
 			flag=$word
 			[[ $word == -[!-]* ]] && flag=-${word: -1}
 			((++i))
@@ -32,44 +32,57 @@ _gpt_ask() {
 		esac
 		[[ $operands ]] && break
 	done
-	local before
+	# A value in the same word as its flag.
+	local before value
 	if [[ ! $operands && ! $flag && $cur == --*=* ]]; then
 		flag=${cur%%=*}
 		before=$flag=
+	elif [[ ! $operands && ! $flag && $cur =~ ^(-[nqh]*[ms]). ]]; then
+		before=${BASH_REMATCH[1]}
+		flag=-${before: -1}
 	fi
+	value=${cur#"$before"}
 	local -a from=()
 	[[ $operands ]] && flag=operands
 	case $call$flag in
 	*--api) from=(chat responses azure) ;;
-	*--cache) compopt -o dirnames ;;
-	*--chat) compopt -o default ;;
-	*--image) compopt -o default ;;
+	*--cache) if [[ $before ]]; then mapfile -t from < <(_gpt_ask_files -d "$value"); else compopt -o dirnames; fi ;;
+	*--chat) if [[ $before ]]; then mapfile -t from < <(_gpt_ask_files -f "$value"); else compopt -o default; fi ;;
+	*--image) if [[ $before ]]; then mapfile -t from < <(_gpt_ask_files -f "$value"); else compopt -o default; fi ;;
 	*--log-level) from=(debug info warn error) ;;
-	*--metrics-file) compopt -o default ;;
+	*--metrics-file) if [[ $before ]]; then mapfile -t from < <(_gpt_ask_files -f "$value"); else compopt -o default; fi ;;
 	*--model | *-m) mapfile -t from < <(_gpt_ask_models "$profile" "$url") ;;
 	*--profile) mapfile -t from < <(_gpt_ask_profiles) ;;
-	*--schema) compopt -o default ;;
-	*--system | *-s) [[ $cur == @* ]] && mapfile -t from < <(_gpt_ask_texts "${cur:1}") ;;
+	*--schema) if [[ $before ]]; then mapfile -t from < <(_gpt_ask_files -f "$value"); else compopt -o default; fi ;;
+	*--system | *-s) [[ $value == @* ]] && mapfile -t from < <(_gpt_ask_files -f "${value:1}") && from=("${from[@]/#/@}") ;;
 	*-*) ;; # a value of its own
 	*operands) ;;
 	'')
 		from=(--allow-http --api --base-url --cache --cache-ttl --chat --help --image --json --jsonl --key-command --linger --log-level --max-tokens --max-wait --metrics-file --model --no-cache --no-stdin --option --organization --profile --project --quiet --refresh --retries --rpm --rps --sample --schema --seed --stream --system --temperature --timeout --tpm --version) ;;
 	esac
-	# What readline does not replace is left out.
+	# What readline does not replace is left out: all before a break, and a break
+	# that is no @.
 	local breaks kept
 	[[ $COMP_WORDBREAKS == *:* ]] && breaks+=:
 	[[ $COMP_WORDBREAKS == *=* ]] && breaks+="="
+	[[ $COMP_WORDBREAKS == *@* ]] && breaks+=@
 	[[ $breaks ]] && kept=${cur%"${cur##*["$breaks"]}"}
+	kept=${kept%@}
 	COMPREPLY=()
 	for word in "${from[@]}"; do
 		[[ $before$word == "$cur"* ]] && word=$before$word && COMPREPLY+=("${word#"$kept"}")
 	done
+	[[ ${#COMPREPLY[@]} -eq 1 && $COMPREPLY == */ ]] && compopt -o nospace
 }
 
-# Files of which a text is read, for which readline does not look behind an @.
-_gpt_ask_texts() {
+# Files, or with -d folders, as words that readline takes as they are: it does
+# not look for files behind an @ or a letter.
+_gpt_ask_files() {
 	local file
-	compgen -f -- "$1" | while IFS= read -r file; do printf '@%q\n' "$file"; done
+	compgen "$1" -- "$2" | while IFS= read -r file; do
+		[[ -d $file ]] && file+=/
+		printf '%q\n' "$file"
+	done
 }
 
 # Profiles that have settings or a key in a file.

@@ -26,45 +26,69 @@ end
 
 # Files of which a text is read.
 function __gpt_ask_texts
-	set -l word (commandline -ct)
+	set -l word (string replace -r '^(--[a-z-]+=|-[nqh]*[ms])' '' -- (commandline -ct))
 	string match -q '@*' -- $word; and printf '@%s\n' (__fish_complete_path (string sub -s 2 -- $word))
 end
 
+# Whether flags can stand here: before the operands, and behind the call.
+function __gpt_ask_at
+	set -l call
+	set -l value
+	for word in (commandline -opc)[2..-1]
+		if test -n "$value"
+			set value
+			continue
+		end
+		switch $word
+			case --
+				return 1
+			case --api --base-url --cache --cache-ttl --chat --image --key-command --linger --log-level --max-tokens --max-wait --metrics-file --model --option --organization --profile --project --retries --rpm --rps --sample --schema --seed --system --temperature --timeout --tpm
+				set value 1
+			case '--*'
+			case '-*'
+				string match -qr '^-[nqh]*[ms]$' -- $word; and set value 1
+			case '*'
+				return 1
+		end
+	end
+	test "$call" = "$argv[1]"
+end
+
 complete -c gpt-ask -f
-complete -c gpt-ask -l chat -r -F -d 'go on with a conversation, kept in FILE as JSON Lines'
-complete -c gpt-ask -l image -r -F -d 'show an image, too'
-complete -c gpt-ask -l jsonl -d 'write a record {"text","response"}'
-complete -c gpt-ask -s n -l no-stdin -d 'leave stdin alone, as in a while-read loop'
-complete -c gpt-ask -l stream -d 'stream the answer, also when stdout is no terminal'
-complete -c gpt-ask -l allow-http
-complete -c gpt-ask -l api -x -a 'chat responses azure'
-complete -c gpt-ask -l base-url -x
-complete -c gpt-ask -l cache -x -a '(__fish_complete_directories)'
-complete -c gpt-ask -l cache-ttl -x
-complete -c gpt-ask -l json -d 'the answer is JSON'
-complete -c gpt-ask -l key-command -x
-complete -c gpt-ask -l linger -x
-complete -c gpt-ask -l log-level -x -a 'debug info warn error'
-complete -c gpt-ask -l max-tokens -x
-complete -c gpt-ask -l max-wait -x
-complete -c gpt-ask -l metrics-file -r -F
-complete -c gpt-ask -s m -l model -x -a '(__gpt_ask_models)' -d 'model (GPT_MODEL)'
-complete -c gpt-ask -l no-cache
-complete -c gpt-ask -l option -x
-complete -c gpt-ask -l organization -x
-complete -c gpt-ask -l profile -x -a '(__gpt_ask_profiles)'
-complete -c gpt-ask -l project -x
-complete -c gpt-ask -s q -l quiet
-complete -c gpt-ask -l refresh
-complete -c gpt-ask -l retries -x -d 'further attempts'
-complete -c gpt-ask -l rpm -x
-complete -c gpt-ask -l rps -x
-complete -c gpt-ask -l sample -x
-complete -c gpt-ask -l schema -r -F -d 'the answer fits this JSON Schema'
-complete -c gpt-ask -l seed -x
-complete -c gpt-ask -s s -l system -x -a '(__gpt_ask_texts)' -d 'system message'
-complete -c gpt-ask -l temperature -x
-complete -c gpt-ask -l timeout -x
-complete -c gpt-ask -l tpm -x
-complete -c gpt-ask -s h -l help
-complete -c gpt-ask -l version
+complete -c gpt-ask -n '__gpt_ask_at' -l chat -r -F -d 'go on with a conversation, kept in FILE as JSON Lines'
+complete -c gpt-ask -n '__gpt_ask_at' -l image -r -F -d 'show an image, too'
+complete -c gpt-ask -n '__gpt_ask_at' -l jsonl -d 'write a record {"text","response"}'
+complete -c gpt-ask -n '__gpt_ask_at' -s n -l no-stdin -d 'leave stdin alone, as in a while-read loop'
+complete -c gpt-ask -n '__gpt_ask_at' -l stream -d 'stream the answer, also when stdout is no terminal'
+complete -c gpt-ask -n '__gpt_ask_at' -l allow-http
+complete -c gpt-ask -n '__gpt_ask_at' -l api -x -a 'chat responses azure'
+complete -c gpt-ask -n '__gpt_ask_at' -l base-url -x
+complete -c gpt-ask -n '__gpt_ask_at' -l cache -x -a '(__fish_complete_directories)'
+complete -c gpt-ask -n '__gpt_ask_at' -l cache-ttl -x
+complete -c gpt-ask -n '__gpt_ask_at' -l json -d 'the answer is JSON'
+complete -c gpt-ask -n '__gpt_ask_at' -l key-command -x
+complete -c gpt-ask -n '__gpt_ask_at' -l linger -x
+complete -c gpt-ask -n '__gpt_ask_at' -l log-level -x -a 'debug info warn error'
+complete -c gpt-ask -n '__gpt_ask_at' -l max-tokens -x
+complete -c gpt-ask -n '__gpt_ask_at' -l max-wait -x
+complete -c gpt-ask -n '__gpt_ask_at' -l metrics-file -r -F
+complete -c gpt-ask -n '__gpt_ask_at' -s m -l model -x -a '(__gpt_ask_models)' -d 'model (GPT_MODEL)'
+complete -c gpt-ask -n '__gpt_ask_at' -l no-cache
+complete -c gpt-ask -n '__gpt_ask_at' -l option -x
+complete -c gpt-ask -n '__gpt_ask_at' -l organization -x
+complete -c gpt-ask -n '__gpt_ask_at' -l profile -x -a '(__gpt_ask_profiles)'
+complete -c gpt-ask -n '__gpt_ask_at' -l project -x
+complete -c gpt-ask -n '__gpt_ask_at' -s q -l quiet
+complete -c gpt-ask -n '__gpt_ask_at' -l refresh
+complete -c gpt-ask -n '__gpt_ask_at' -l retries -x -d 'further attempts'
+complete -c gpt-ask -n '__gpt_ask_at' -l rpm -x
+complete -c gpt-ask -n '__gpt_ask_at' -l rps -x
+complete -c gpt-ask -n '__gpt_ask_at' -l sample -x
+complete -c gpt-ask -n '__gpt_ask_at' -l schema -r -F -d 'the answer fits this JSON Schema'
+complete -c gpt-ask -n '__gpt_ask_at' -l seed -x
+complete -c gpt-ask -n '__gpt_ask_at' -s s -l system -x -a '(__gpt_ask_texts)' -d 'system message'
+complete -c gpt-ask -n '__gpt_ask_at' -l temperature -x
+complete -c gpt-ask -n '__gpt_ask_at' -l timeout -x
+complete -c gpt-ask -n '__gpt_ask_at' -l tpm -x
+complete -c gpt-ask -n '__gpt_ask_at' -s h -l help
+complete -c gpt-ask -n '__gpt_ask_at' -l version

@@ -20,7 +20,6 @@ _gpt_cache() {
 		--base-url=*) url=${word#*=} ;;
 		--cache | --cache-size | --linger | --metrics-listen | --model | --older)
 			flag=$word
-			[[ $word == -[!-]* ]] && flag=-${word: -1}
 			((++i))
 			case $flag in
 			--profile) profile=${words[i]} ;;
@@ -32,15 +31,17 @@ _gpt_cache() {
 		esac
 		[[ $operands ]] && break
 	done
-	local before
+	# A value in the same word as its flag.
+	local before value
 	if [[ ! $operands && ! $flag && $cur == --*=* ]]; then
 		flag=${cur%%=*}
 		before=$flag=
 	fi
+	value=${cur#"$before"}
 	local -a from=()
 	[[ $operands ]] && flag=operands
 	case $call$flag in
-	*--cache) compopt -o dirnames ;;
+	*--cache) if [[ $before ]]; then mapfile -t from < <(_gpt_cache_files -d "$value"); else compopt -o dirnames; fi ;;
 	*--model) mapfile -t from < <(_gpt_cache_models "$profile" "$url") ;;
 	*-*) ;; # a value of its own
 	importoperands) compopt -o default ;;
@@ -66,14 +67,28 @@ _gpt_cache() {
 		from=(--cache --help --version) ;;
 	'') from=(compact export get import list purge serve stats stop --help --version) ;;
 	esac
-	# What readline does not replace is left out.
+	# What readline does not replace is left out: all before a break, and a break
+	# that is no @.
 	local breaks kept
 	[[ $COMP_WORDBREAKS == *:* ]] && breaks+=:
 	[[ $COMP_WORDBREAKS == *=* ]] && breaks+="="
+	[[ $COMP_WORDBREAKS == *@* ]] && breaks+=@
 	[[ $breaks ]] && kept=${cur%"${cur##*["$breaks"]}"}
+	kept=${kept%@}
 	COMPREPLY=()
 	for word in "${from[@]}"; do
 		[[ $before$word == "$cur"* ]] && word=$before$word && COMPREPLY+=("${word#"$kept"}")
+	done
+	[[ ${#COMPREPLY[@]} -eq 1 && $COMPREPLY == */ ]] && compopt -o nospace
+}
+
+# Files, or with -d folders, as words that readline takes as they are: it does
+# not look for files behind an @ or a letter.
+_gpt_cache_files() {
+	local file
+	compgen "$1" -- "$2" | while IFS= read -r file; do
+		[[ -d $file ]] && file+=/
+		printf '%q\n' "$file"
 	done
 }
 

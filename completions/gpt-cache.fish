@@ -15,54 +15,80 @@ function __gpt_cache_models
 	gpt-key models --cached $args 2>/dev/null </dev/null
 end
 
+# Whether flags can stand here: before the operands, and behind the call.
+function __gpt_cache_at
+	set -l call
+	set -l value
+	for word in (commandline -opc)[2..-1]
+		if test -n "$value"
+			set value
+			continue
+		end
+		switch $word
+			case --
+				return 1
+			case --cache --cache-size --linger --metrics-listen --model --older
+				set value 1
+			case '--*'
+			case '-*'
+				true
+			case '*'
+				test -n "$call"; and return 1; or set call $word
+		end
+	end
+	test "$call" = "$argv[1]"
+end
+
 complete -c gpt-cache -f
-complete -c gpt-cache -n __fish_use_subcommand -a compact -d 'gives back the disk space of what was removed'
-complete -c gpt-cache -n '__fish_seen_subcommand_from compact' -l cache -x -a '(__fish_complete_directories)' -d 'the cache folder'
-complete -c gpt-cache -n '__fish_seen_subcommand_from compact' -l linger -x -d 'how long a keeper that is started for this stays'
-complete -c gpt-cache -n '__fish_seen_subcommand_from compact' -s h -l help -d 'print this and exit'
-complete -c gpt-cache -n '__fish_seen_subcommand_from compact' -l version -d 'print the version and exit'
-complete -c gpt-cache -n __fish_use_subcommand -a export -d 'writes all answers, one JSON object a line'
-complete -c gpt-cache -n '__fish_seen_subcommand_from export' -l cache -x -a '(__fish_complete_directories)' -d 'the cache folder'
-complete -c gpt-cache -n '__fish_seen_subcommand_from export' -l linger -x -d 'how long a keeper that is started for this stays'
-complete -c gpt-cache -n '__fish_seen_subcommand_from export' -s h -l help -d 'print this and exit'
-complete -c gpt-cache -n '__fish_seen_subcommand_from export' -l version -d 'print the version and exit'
-complete -c gpt-cache -n __fish_use_subcommand -a get -d 'writes one stored answer'
-complete -c gpt-cache -n '__fish_seen_subcommand_from get' -l cache -x -a '(__fish_complete_directories)' -d 'the cache folder'
-complete -c gpt-cache -n '__fish_seen_subcommand_from get' -l linger -x -d 'how long a keeper that is started for this stays'
-complete -c gpt-cache -n '__fish_seen_subcommand_from get' -s h -l help -d 'print this and exit'
-complete -c gpt-cache -n '__fish_seen_subcommand_from get' -l version -d 'print the version and exit'
-complete -c gpt-cache -n __fish_use_subcommand -a import -d 'stores what export wrote, with the times it had'
+complete -c gpt-cache -n '__gpt_cache_at' -s h -l help -d 'print this and exit'
+complete -c gpt-cache -n '__gpt_cache_at' -l version -d 'print the version and exit'
+complete -c gpt-cache -n '__gpt_cache_at' -a compact -d 'gives back the disk space of what was removed'
+complete -c gpt-cache -n '__gpt_cache_at compact' -l cache -x -a '(__fish_complete_directories)' -d 'the cache folder'
+complete -c gpt-cache -n '__gpt_cache_at compact' -l linger -x -d 'how long a keeper that is started for this stays'
+complete -c gpt-cache -n '__gpt_cache_at compact' -s h -l help -d 'print this and exit'
+complete -c gpt-cache -n '__gpt_cache_at compact' -l version -d 'print the version and exit'
+complete -c gpt-cache -n '__gpt_cache_at' -a export -d 'writes all answers, one JSON object a line'
+complete -c gpt-cache -n '__gpt_cache_at export' -l cache -x -a '(__fish_complete_directories)' -d 'the cache folder'
+complete -c gpt-cache -n '__gpt_cache_at export' -l linger -x -d 'how long a keeper that is started for this stays'
+complete -c gpt-cache -n '__gpt_cache_at export' -s h -l help -d 'print this and exit'
+complete -c gpt-cache -n '__gpt_cache_at export' -l version -d 'print the version and exit'
+complete -c gpt-cache -n '__gpt_cache_at' -a get -d 'writes one stored answer'
+complete -c gpt-cache -n '__gpt_cache_at get' -l cache -x -a '(__fish_complete_directories)' -d 'the cache folder'
+complete -c gpt-cache -n '__gpt_cache_at get' -l linger -x -d 'how long a keeper that is started for this stays'
+complete -c gpt-cache -n '__gpt_cache_at get' -s h -l help -d 'print this and exit'
+complete -c gpt-cache -n '__gpt_cache_at get' -l version -d 'print the version and exit'
+complete -c gpt-cache -n '__gpt_cache_at' -a import -d 'stores what export wrote, with the times it had'
 complete -c gpt-cache -n '__fish_seen_subcommand_from import' -F
-complete -c gpt-cache -n '__fish_seen_subcommand_from import' -l cache -x -a '(__fish_complete_directories)' -d 'the cache folder'
-complete -c gpt-cache -n '__fish_seen_subcommand_from import' -l linger -x -d 'how long a keeper that is started for this stays'
-complete -c gpt-cache -n '__fish_seen_subcommand_from import' -s h -l help -d 'print this and exit'
-complete -c gpt-cache -n '__fish_seen_subcommand_from import' -l version -d 'print the version and exit'
-complete -c gpt-cache -n __fish_use_subcommand -a list -d 'writes a JSON object for each answer'
-complete -c gpt-cache -n '__fish_seen_subcommand_from list' -l cache -x -a '(__fish_complete_directories)' -d 'the cache folder'
-complete -c gpt-cache -n '__fish_seen_subcommand_from list' -l linger -x -d 'how long a keeper that is started for this stays'
-complete -c gpt-cache -n '__fish_seen_subcommand_from list' -s h -l help -d 'print this and exit'
-complete -c gpt-cache -n '__fish_seen_subcommand_from list' -l version -d 'print the version and exit'
-complete -c gpt-cache -n __fish_use_subcommand -a purge -d 'removes what matches all of the flags given'
-complete -c gpt-cache -n '__fish_seen_subcommand_from purge' -l model -x -a '(__gpt_cache_models)' -d 'of this model, and of those whose names begin so'
-complete -c gpt-cache -n '__fish_seen_subcommand_from purge' -l older -x -d 'stored longer ago than this'
-complete -c gpt-cache -n '__fish_seen_subcommand_from purge' -l cache -x -a '(__fish_complete_directories)' -d 'the cache folder'
-complete -c gpt-cache -n '__fish_seen_subcommand_from purge' -l linger -x -d 'how long a keeper that is started for this stays'
-complete -c gpt-cache -n '__fish_seen_subcommand_from purge' -s h -l help -d 'print this and exit'
-complete -c gpt-cache -n '__fish_seen_subcommand_from purge' -l version -d 'print the version and exit'
-complete -c gpt-cache -n __fish_use_subcommand -a serve -d 'keeps the database open until it is stopped'
-complete -c gpt-cache -n '__fish_seen_subcommand_from serve' -l cache-size -x -d 'how much disk the answers may take'
-complete -c gpt-cache -n '__fish_seen_subcommand_from serve' -l linger -x -d 'how long a keeper that is started for this stays'
-complete -c gpt-cache -n '__fish_seen_subcommand_from serve' -l metrics-listen -x -d 'answer GET /metrics there, as 127.0.0.1:9464'
-complete -c gpt-cache -n '__fish_seen_subcommand_from serve' -l cache -x -a '(__fish_complete_directories)' -d 'the cache folder'
-complete -c gpt-cache -n '__fish_seen_subcommand_from serve' -s h -l help -d 'print this and exit'
-complete -c gpt-cache -n '__fish_seen_subcommand_from serve' -l version -d 'print the version and exit'
-complete -c gpt-cache -n __fish_use_subcommand -a stats -d 'shows what is stored, and how it was used'
-complete -c gpt-cache -n '__fish_seen_subcommand_from stats' -l prometheus -d 'as metrics, counted over all processes'
-complete -c gpt-cache -n '__fish_seen_subcommand_from stats' -l cache -x -a '(__fish_complete_directories)' -d 'the cache folder'
-complete -c gpt-cache -n '__fish_seen_subcommand_from stats' -l linger -x -d 'how long a keeper that is started for this stays'
-complete -c gpt-cache -n '__fish_seen_subcommand_from stats' -s h -l help -d 'print this and exit'
-complete -c gpt-cache -n '__fish_seen_subcommand_from stats' -l version -d 'print the version and exit'
-complete -c gpt-cache -n __fish_use_subcommand -a stop -d 'ends the keeper, whoever started it'
-complete -c gpt-cache -n '__fish_seen_subcommand_from stop' -l cache -x -a '(__fish_complete_directories)' -d 'the cache folder'
-complete -c gpt-cache -n '__fish_seen_subcommand_from stop' -s h -l help -d 'print this and exit'
-complete -c gpt-cache -n '__fish_seen_subcommand_from stop' -l version -d 'print the version and exit'
+complete -c gpt-cache -n '__gpt_cache_at import' -l cache -x -a '(__fish_complete_directories)' -d 'the cache folder'
+complete -c gpt-cache -n '__gpt_cache_at import' -l linger -x -d 'how long a keeper that is started for this stays'
+complete -c gpt-cache -n '__gpt_cache_at import' -s h -l help -d 'print this and exit'
+complete -c gpt-cache -n '__gpt_cache_at import' -l version -d 'print the version and exit'
+complete -c gpt-cache -n '__gpt_cache_at' -a list -d 'writes a JSON object for each answer'
+complete -c gpt-cache -n '__gpt_cache_at list' -l cache -x -a '(__fish_complete_directories)' -d 'the cache folder'
+complete -c gpt-cache -n '__gpt_cache_at list' -l linger -x -d 'how long a keeper that is started for this stays'
+complete -c gpt-cache -n '__gpt_cache_at list' -s h -l help -d 'print this and exit'
+complete -c gpt-cache -n '__gpt_cache_at list' -l version -d 'print the version and exit'
+complete -c gpt-cache -n '__gpt_cache_at' -a purge -d 'removes what matches all of the flags given'
+complete -c gpt-cache -n '__gpt_cache_at purge' -l model -x -a '(__gpt_cache_models)' -d 'of this model, and of those whose names begin so'
+complete -c gpt-cache -n '__gpt_cache_at purge' -l older -x -d 'stored longer ago than this'
+complete -c gpt-cache -n '__gpt_cache_at purge' -l cache -x -a '(__fish_complete_directories)' -d 'the cache folder'
+complete -c gpt-cache -n '__gpt_cache_at purge' -l linger -x -d 'how long a keeper that is started for this stays'
+complete -c gpt-cache -n '__gpt_cache_at purge' -s h -l help -d 'print this and exit'
+complete -c gpt-cache -n '__gpt_cache_at purge' -l version -d 'print the version and exit'
+complete -c gpt-cache -n '__gpt_cache_at' -a serve -d 'keeps the database open until it is stopped'
+complete -c gpt-cache -n '__gpt_cache_at serve' -l cache-size -x -d 'how much disk the answers may take'
+complete -c gpt-cache -n '__gpt_cache_at serve' -l linger -x -d 'how long a keeper that is started for this stays'
+complete -c gpt-cache -n '__gpt_cache_at serve' -l metrics-listen -x -d 'answer GET /metrics there, as 127.0.0.1:9464'
+complete -c gpt-cache -n '__gpt_cache_at serve' -l cache -x -a '(__fish_complete_directories)' -d 'the cache folder'
+complete -c gpt-cache -n '__gpt_cache_at serve' -s h -l help -d 'print this and exit'
+complete -c gpt-cache -n '__gpt_cache_at serve' -l version -d 'print the version and exit'
+complete -c gpt-cache -n '__gpt_cache_at' -a stats -d 'shows what is stored, and how it was used'
+complete -c gpt-cache -n '__gpt_cache_at stats' -l prometheus -d 'as metrics, counted over all processes'
+complete -c gpt-cache -n '__gpt_cache_at stats' -l cache -x -a '(__fish_complete_directories)' -d 'the cache folder'
+complete -c gpt-cache -n '__gpt_cache_at stats' -l linger -x -d 'how long a keeper that is started for this stays'
+complete -c gpt-cache -n '__gpt_cache_at stats' -s h -l help -d 'print this and exit'
+complete -c gpt-cache -n '__gpt_cache_at stats' -l version -d 'print the version and exit'
+complete -c gpt-cache -n '__gpt_cache_at' -a stop -d 'ends the keeper, whoever started it'
+complete -c gpt-cache -n '__gpt_cache_at stop' -l cache -x -a '(__fish_complete_directories)' -d 'the cache folder'
+complete -c gpt-cache -n '__gpt_cache_at stop' -s h -l help -d 'print this and exit'
+complete -c gpt-cache -n '__gpt_cache_at stop' -l version -d 'print the version and exit'

@@ -18,7 +18,7 @@ _gpt_chunk() {
 		--) operands=1 ;;
 		--profile=*) profile=${word#*=} ;;
 		--base-url=*) url=${word#*=} ;;
-		--by | --bytes | --chars | --encoding | --in | --lines | --model | --name | --overlap | --tokens | -[bclmt])
+		--by | --bytes | --chars | --encoding | --in | --lines | --model | --name | --overlap | --tokens | -[bclmt] | -[h][bclmt] | -[h][h][bclmt])
 			flag=$word
 			[[ $word == -[!-]* ]] && flag=-${word: -1}
 			((++i))
@@ -32,11 +32,16 @@ _gpt_chunk() {
 		esac
 		[[ $operands ]] && break
 	done
-	local before
+	# A value in the same word as its flag.
+	local before value
 	if [[ ! $operands && ! $flag && $cur == --*=* ]]; then
 		flag=${cur%%=*}
 		before=$flag=
+	elif [[ ! $operands && ! $flag && $cur =~ ^(-[h]*[bclmt]). ]]; then
+		before=${BASH_REMATCH[1]}
+		flag=-${before: -1}
 	fi
+	value=${cur#"$before"}
 	local -a from=()
 	[[ $operands ]] && flag=operands
 	case $call$flag in
@@ -50,15 +55,19 @@ _gpt_chunk() {
 		[[ $cur == -* ]] || compopt -o default
 		[[ $cur == -* ]] && from=(--by --bytes --chars --encoding --help --in --jsonl --lines --model --name --overlap --replace-invalid --tokens --version) ;;
 	esac
-	# What readline does not replace is left out.
+	# What readline does not replace is left out: all before a break, and a break
+	# that is no @.
 	local breaks kept
 	[[ $COMP_WORDBREAKS == *:* ]] && breaks+=:
 	[[ $COMP_WORDBREAKS == *=* ]] && breaks+="="
+	[[ $COMP_WORDBREAKS == *@* ]] && breaks+=@
 	[[ $breaks ]] && kept=${cur%"${cur##*["$breaks"]}"}
+	kept=${kept%@}
 	COMPREPLY=()
 	for word in "${from[@]}"; do
 		[[ $before$word == "$cur"* ]] && word=$before$word && COMPREPLY+=("${word#"$kept"}")
 	done
+	[[ ${#COMPREPLY[@]} -eq 1 && $COMPREPLY == */ ]] && compopt -o nospace
 }
 
 # Models of the API that is in force, from a list that is a day old at most.

@@ -15,17 +15,41 @@ function __gpt_chunk_models
 	gpt-key models --cached $args 2>/dev/null </dev/null
 end
 
-complete -c gpt-chunk -l by -x -a 'text markdown code line none' -d 'text: at paragraphs, lines, sentences, words'
-complete -c gpt-chunk -s b -l bytes -x -d 'at most N bytes'
-complete -c gpt-chunk -s c -l chars -x -d 'at most N code points'
-complete -c gpt-chunk -l encoding -x -a 'o200k_base cl100k_base' -d 'o200k_base'
-complete -c gpt-chunk -l in -x -d 'which value'
-complete -c gpt-chunk -l jsonl -d 'the input is records'
-complete -c gpt-chunk -s l -l lines -x -d 'at most N lines'
-complete -c gpt-chunk -s m -l model -x -a '(__gpt_chunk_models)' -d 'the encoding of this model'
-complete -c gpt-chunk -l name -x -d 'name of the document'
-complete -c gpt-chunk -l overlap -x -d 'begin with up to N of the same unit of the one before'
-complete -c gpt-chunk -l replace-invalid -d 'read invalid UTF-8 as U+FFFD'
-complete -c gpt-chunk -s t -l tokens -x -d 'at most N tokens a record'
-complete -c gpt-chunk -s h -l help
-complete -c gpt-chunk -l version
+# Whether flags can stand here: before the operands, and behind the call.
+function __gpt_chunk_at
+	set -l call
+	set -l value
+	for word in (commandline -opc)[2..-1]
+		if test -n "$value"
+			set value
+			continue
+		end
+		switch $word
+			case --
+				return 1
+			case --by --bytes --chars --encoding --in --lines --model --name --overlap --tokens
+				set value 1
+			case '--*'
+			case '-*'
+				string match -qr '^-[h]*[bclmt]$' -- $word; and set value 1
+			case '*'
+				return 1
+		end
+	end
+	test "$call" = "$argv[1]"
+end
+
+complete -c gpt-chunk -n '__gpt_chunk_at' -l by -x -a 'text markdown code line none' -d 'text: at paragraphs, lines, sentences, words'
+complete -c gpt-chunk -n '__gpt_chunk_at' -s b -l bytes -x -d 'at most N bytes'
+complete -c gpt-chunk -n '__gpt_chunk_at' -s c -l chars -x -d 'at most N code points'
+complete -c gpt-chunk -n '__gpt_chunk_at' -l encoding -x -a 'o200k_base cl100k_base' -d 'o200k_base'
+complete -c gpt-chunk -n '__gpt_chunk_at' -l in -x -d 'which value'
+complete -c gpt-chunk -n '__gpt_chunk_at' -l jsonl -d 'the input is records'
+complete -c gpt-chunk -n '__gpt_chunk_at' -s l -l lines -x -d 'at most N lines'
+complete -c gpt-chunk -n '__gpt_chunk_at' -s m -l model -x -a '(__gpt_chunk_models)' -d 'the encoding of this model'
+complete -c gpt-chunk -n '__gpt_chunk_at' -l name -x -d 'name of the document'
+complete -c gpt-chunk -n '__gpt_chunk_at' -l overlap -x -d 'begin with up to N of the same unit of the one before'
+complete -c gpt-chunk -n '__gpt_chunk_at' -l replace-invalid -d 'read invalid UTF-8 as U+FFFD'
+complete -c gpt-chunk -n '__gpt_chunk_at' -s t -l tokens -x -d 'at most N tokens a record'
+complete -c gpt-chunk -n '__gpt_chunk_at' -s h -l help
+complete -c gpt-chunk -n '__gpt_chunk_at' -l version

@@ -16,7 +16,7 @@ _gpt_join() {
 		word=${words[i]}
 		case $word in
 		--) operands=1 ;;
-		--encoding | --in | --sep | --tokens | -[t])
+		--encoding | --in | --sep | --tokens | -[t] | -[h][t] | -[h][h][t])
 			flag=$word
 			[[ $word == -[!-]* ]] && flag=-${word: -1}
 			((++i))
@@ -26,11 +26,16 @@ _gpt_join() {
 		esac
 		[[ $operands ]] && break
 	done
-	local before
+	# A value in the same word as its flag.
+	local before value
 	if [[ ! $operands && ! $flag && $cur == --*=* ]]; then
 		flag=${cur%%=*}
 		before=$flag=
+	elif [[ ! $operands && ! $flag && $cur =~ ^(-[h]*[t]). ]]; then
+		before=${BASH_REMATCH[1]}
+		flag=-${before: -1}
 	fi
+	value=${cur#"$before"}
 	local -a from=()
 	[[ $operands ]] && flag=operands
 	case $call$flag in
@@ -42,15 +47,19 @@ _gpt_join() {
 		[[ $cur == -* ]] || compopt -o default
 		[[ $cur == -* ]] && from=(--allow-missing --encoding --help --in --jsonl --sep --tokens --version) ;;
 	esac
-	# What readline does not replace is left out.
+	# What readline does not replace is left out: all before a break, and a break
+	# that is no @.
 	local breaks kept
 	[[ $COMP_WORDBREAKS == *:* ]] && breaks+=:
 	[[ $COMP_WORDBREAKS == *=* ]] && breaks+="="
+	[[ $COMP_WORDBREAKS == *@* ]] && breaks+=@
 	[[ $breaks ]] && kept=${cur%"${cur##*["$breaks"]}"}
+	kept=${kept%@}
 	COMPREPLY=()
 	for word in "${from[@]}"; do
 		[[ $before$word == "$cur"* ]] && word=$before$word && COMPREPLY+=("${word#"$kept"}")
 	done
+	[[ ${#COMPREPLY[@]} -eq 1 && $COMPREPLY == */ ]] && compopt -o nospace
 }
 
 complete -F _gpt_join gpt-join

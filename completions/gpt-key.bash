@@ -18,7 +18,6 @@ _gpt_key() {
 		--) operands=1 ;;
 		--api | --base-url | --client-id | --device-url | --flow | --issuer | --key-command | --max-age | --profile | --scope | --since | --token-url)
 			flag=$word
-			[[ $word == -[!-]* ]] && flag=-${word: -1}
 			((++i))
 			((i < ${#words[@]} - 1)) && flag= ;;
 		-*) ;;
@@ -26,11 +25,13 @@ _gpt_key() {
 		esac
 		[[ $operands ]] && break
 	done
-	local before
+	# A value in the same word as its flag.
+	local before value
 	if [[ ! $operands && ! $flag && $cur == --*=* ]]; then
 		flag=${cur%%=*}
 		before=$flag=
 	fi
+	value=${cur#"$before"}
 	local -a from=()
 	[[ $operands ]] && flag=operands
 	case $call$flag in
@@ -59,15 +60,19 @@ _gpt_key() {
 		from=(--allow-http --base-url --help --key-command --max-age --profile --version) ;;
 	'') from=(audit delete list login logout models rotate set status --help --version) ;;
 	esac
-	# What readline does not replace is left out.
+	# What readline does not replace is left out: all before a break, and a break
+	# that is no @.
 	local breaks kept
 	[[ $COMP_WORDBREAKS == *:* ]] && breaks+=:
 	[[ $COMP_WORDBREAKS == *=* ]] && breaks+="="
+	[[ $COMP_WORDBREAKS == *@* ]] && breaks+=@
 	[[ $breaks ]] && kept=${cur%"${cur##*["$breaks"]}"}
+	kept=${kept%@}
 	COMPREPLY=()
 	for word in "${from[@]}"; do
 		[[ $before$word == "$cur"* ]] && word=$before$word && COMPREPLY+=("${word#"$kept"}")
 	done
+	[[ ${#COMPREPLY[@]} -eq 1 && $COMPREPLY == */ ]] && compopt -o nospace
 }
 
 # Profiles that have settings or a key in a file.

@@ -9,63 +9,89 @@ function __gpt_key_profiles
 	end | sort -u
 end
 
+# Whether flags can stand here: before the operands, and behind the call.
+function __gpt_key_at
+	set -l call
+	set -l value
+	for word in (commandline -opc)[2..-1]
+		if test -n "$value"
+			set value
+			continue
+		end
+		switch $word
+			case --
+				return 1
+			case --api --base-url --client-id --device-url --flow --issuer --key-command --max-age --profile --scope --since --token-url
+				set value 1
+			case '--*'
+			case '-*'
+				true
+			case '*'
+				test -n "$call"; and return 1; or set call $word
+		end
+	end
+	test "$call" = "$argv[1]"
+end
+
 complete -c gpt-key -f
-complete -c gpt-key -n __fish_use_subcommand -a audit -d 'shows who used which key, when, where and for how much'
-complete -c gpt-key -n '__fish_seen_subcommand_from audit' -l json -d 'the log as it is, JSON Lines'
-complete -c gpt-key -n '__fish_seen_subcommand_from audit' -l profile -x -a '(__gpt_key_profiles)' -d 'which key'
-complete -c gpt-key -n '__fish_seen_subcommand_from audit' -l since -x -d 'not what is older'
-complete -c gpt-key -n '__fish_seen_subcommand_from audit' -s h -l help -d 'print this and exit'
-complete -c gpt-key -n '__fish_seen_subcommand_from audit' -l version -d 'print the version and exit'
-complete -c gpt-key -n __fish_use_subcommand -a delete -d 'removes the stored key, from the keyring and from its file'
-complete -c gpt-key -n '__fish_seen_subcommand_from delete' -l profile -x -a '(__gpt_key_profiles)' -d 'which key'
-complete -c gpt-key -n '__fish_seen_subcommand_from delete' -s h -l help -d 'print this and exit'
-complete -c gpt-key -n '__fish_seen_subcommand_from delete' -l version -d 'print the version and exit'
-complete -c gpt-key -n __fish_use_subcommand -a list -d 'shows what is stored'
-complete -c gpt-key -n '__fish_seen_subcommand_from list' -s h -l help -d 'print this and exit'
-complete -c gpt-key -n '__fish_seen_subcommand_from list' -l version -d 'print the version and exit'
-complete -c gpt-key -n __fish_use_subcommand -a login -d 'gets a token from an OAuth 2.0 server'
-complete -c gpt-key -n '__fish_seen_subcommand_from login' -l client-id -x -d 'what the server calls this client'
-complete -c gpt-key -n '__fish_seen_subcommand_from login' -l device-url -x
-complete -c gpt-key -n '__fish_seen_subcommand_from login' -l file -d 'store it in a file, mode 0600, not in the keyring'
-complete -c gpt-key -n '__fish_seen_subcommand_from login' -l flow -x -a 'device client' -d 'a person logs in, with a browser'
-complete -c gpt-key -n '__fish_seen_subcommand_from login' -l issuer -x -d 'OAuth 2.0 server, which is asked for its URLs'
-complete -c gpt-key -n '__fish_seen_subcommand_from login' -l scope -x -d 'what the token is for'
-complete -c gpt-key -n '__fish_seen_subcommand_from login' -l token-url -x
-complete -c gpt-key -n '__fish_seen_subcommand_from login' -l base-url -x -d 'API root'
-complete -c gpt-key -n '__fish_seen_subcommand_from login' -l profile -x -a '(__gpt_key_profiles)' -d 'which key'
-complete -c gpt-key -n '__fish_seen_subcommand_from login' -s h -l help -d 'print this and exit'
-complete -c gpt-key -n '__fish_seen_subcommand_from login' -l version -d 'print the version and exit'
-complete -c gpt-key -n __fish_use_subcommand -a logout -d 'has the server revoke the tokens, where it can, and deletes them'
-complete -c gpt-key -n '__fish_seen_subcommand_from logout' -l profile -x -a '(__gpt_key_profiles)' -d 'which key'
-complete -c gpt-key -n '__fish_seen_subcommand_from logout' -s h -l help -d 'print this and exit'
-complete -c gpt-key -n '__fish_seen_subcommand_from logout' -l version -d 'print the version and exit'
-complete -c gpt-key -n __fish_use_subcommand -a models -d 'lists the models that the API offers the key'
-complete -c gpt-key -n '__fish_seen_subcommand_from models' -l cached -d 'a list of the last day will do, for completions'
-complete -c gpt-key -n '__fish_seen_subcommand_from models' -l allow-http -d 'send the key over plain http, for all to see'
-complete -c gpt-key -n '__fish_seen_subcommand_from models' -l api -x -a 'chat responses azure' -d 'chat, responses or azure'
-complete -c gpt-key -n '__fish_seen_subcommand_from models' -l base-url -x -d 'API root'
-complete -c gpt-key -n '__fish_seen_subcommand_from models' -l key-command -x -d 'run by sh'
-complete -c gpt-key -n '__fish_seen_subcommand_from models' -l profile -x -a '(__gpt_key_profiles)' -d 'which key'
-complete -c gpt-key -n '__fish_seen_subcommand_from models' -s h -l help -d 'print this and exit'
-complete -c gpt-key -n '__fish_seen_subcommand_from models' -l version -d 'print the version and exit'
-complete -c gpt-key -n __fish_use_subcommand -a rotate -d 'reads a new key, and puts it in the place of the stored one once the API takes it'
-complete -c gpt-key -n '__fish_seen_subcommand_from rotate' -l allow-http -d 'send the key over plain http, for all to see'
-complete -c gpt-key -n '__fish_seen_subcommand_from rotate' -l api -x -a 'chat responses azure' -d 'chat, responses or azure'
-complete -c gpt-key -n '__fish_seen_subcommand_from rotate' -l base-url -x -d 'API root'
-complete -c gpt-key -n '__fish_seen_subcommand_from rotate' -l profile -x -a '(__gpt_key_profiles)' -d 'which key'
-complete -c gpt-key -n '__fish_seen_subcommand_from rotate' -s h -l help -d 'print this and exit'
-complete -c gpt-key -n '__fish_seen_subcommand_from rotate' -l version -d 'print the version and exit'
-complete -c gpt-key -n __fish_use_subcommand -a set -d 'reads a key, unseen at a terminal, else from stdin, and stores it in the system keyring, for use with the host of the base URL alone'
-complete -c gpt-key -n '__fish_seen_subcommand_from set' -l file -d 'store it in a file, mode 0600, not in the keyring'
-complete -c gpt-key -n '__fish_seen_subcommand_from set' -l base-url -x -d 'API root'
-complete -c gpt-key -n '__fish_seen_subcommand_from set' -l profile -x -a '(__gpt_key_profiles)' -d 'which key'
-complete -c gpt-key -n '__fish_seen_subcommand_from set' -s h -l help -d 'print this and exit'
-complete -c gpt-key -n '__fish_seen_subcommand_from set' -l version -d 'print the version and exit'
-complete -c gpt-key -n __fish_use_subcommand -a status -d 'shows which source of a key wins, and why the others do not'
-complete -c gpt-key -n '__fish_seen_subcommand_from status' -l max-age -x -d 'tell of a key that is older'
-complete -c gpt-key -n '__fish_seen_subcommand_from status' -l allow-http -d 'send the key over plain http, for all to see'
-complete -c gpt-key -n '__fish_seen_subcommand_from status' -l base-url -x -d 'API root'
-complete -c gpt-key -n '__fish_seen_subcommand_from status' -l key-command -x -d 'run by sh'
-complete -c gpt-key -n '__fish_seen_subcommand_from status' -l profile -x -a '(__gpt_key_profiles)' -d 'which key'
-complete -c gpt-key -n '__fish_seen_subcommand_from status' -s h -l help -d 'print this and exit'
-complete -c gpt-key -n '__fish_seen_subcommand_from status' -l version -d 'print the version and exit'
+complete -c gpt-key -n '__gpt_key_at' -s h -l help -d 'print this and exit'
+complete -c gpt-key -n '__gpt_key_at' -l version -d 'print the version and exit'
+complete -c gpt-key -n '__gpt_key_at' -a audit -d 'shows who used which key, when, where and for how much'
+complete -c gpt-key -n '__gpt_key_at audit' -l json -d 'the log as it is, JSON Lines'
+complete -c gpt-key -n '__gpt_key_at audit' -l profile -x -a '(__gpt_key_profiles)' -d 'which key'
+complete -c gpt-key -n '__gpt_key_at audit' -l since -x -d 'not what is older'
+complete -c gpt-key -n '__gpt_key_at audit' -s h -l help -d 'print this and exit'
+complete -c gpt-key -n '__gpt_key_at audit' -l version -d 'print the version and exit'
+complete -c gpt-key -n '__gpt_key_at' -a delete -d 'removes the stored key, from the keyring and from its file'
+complete -c gpt-key -n '__gpt_key_at delete' -l profile -x -a '(__gpt_key_profiles)' -d 'which key'
+complete -c gpt-key -n '__gpt_key_at delete' -s h -l help -d 'print this and exit'
+complete -c gpt-key -n '__gpt_key_at delete' -l version -d 'print the version and exit'
+complete -c gpt-key -n '__gpt_key_at' -a list -d 'shows what is stored'
+complete -c gpt-key -n '__gpt_key_at list' -s h -l help -d 'print this and exit'
+complete -c gpt-key -n '__gpt_key_at list' -l version -d 'print the version and exit'
+complete -c gpt-key -n '__gpt_key_at' -a login -d 'gets a token from an OAuth 2.0 server'
+complete -c gpt-key -n '__gpt_key_at login' -l client-id -x -d 'what the server calls this client'
+complete -c gpt-key -n '__gpt_key_at login' -l device-url -x
+complete -c gpt-key -n '__gpt_key_at login' -l file -d 'store it in a file, mode 0600, not in the keyring'
+complete -c gpt-key -n '__gpt_key_at login' -l flow -x -a 'device client' -d 'a person logs in, with a browser'
+complete -c gpt-key -n '__gpt_key_at login' -l issuer -x -d 'OAuth 2.0 server, which is asked for its URLs'
+complete -c gpt-key -n '__gpt_key_at login' -l scope -x -d 'what the token is for'
+complete -c gpt-key -n '__gpt_key_at login' -l token-url -x
+complete -c gpt-key -n '__gpt_key_at login' -l base-url -x -d 'API root'
+complete -c gpt-key -n '__gpt_key_at login' -l profile -x -a '(__gpt_key_profiles)' -d 'which key'
+complete -c gpt-key -n '__gpt_key_at login' -s h -l help -d 'print this and exit'
+complete -c gpt-key -n '__gpt_key_at login' -l version -d 'print the version and exit'
+complete -c gpt-key -n '__gpt_key_at' -a logout -d 'has the server revoke the tokens, where it can, and deletes them'
+complete -c gpt-key -n '__gpt_key_at logout' -l profile -x -a '(__gpt_key_profiles)' -d 'which key'
+complete -c gpt-key -n '__gpt_key_at logout' -s h -l help -d 'print this and exit'
+complete -c gpt-key -n '__gpt_key_at logout' -l version -d 'print the version and exit'
+complete -c gpt-key -n '__gpt_key_at' -a models -d 'lists the models that the API offers the key'
+complete -c gpt-key -n '__gpt_key_at models' -l cached -d 'a list of the last day will do, for completions'
+complete -c gpt-key -n '__gpt_key_at models' -l allow-http -d 'send the key over plain http, for all to see'
+complete -c gpt-key -n '__gpt_key_at models' -l api -x -a 'chat responses azure' -d 'chat, responses or azure'
+complete -c gpt-key -n '__gpt_key_at models' -l base-url -x -d 'API root'
+complete -c gpt-key -n '__gpt_key_at models' -l key-command -x -d 'run by sh'
+complete -c gpt-key -n '__gpt_key_at models' -l profile -x -a '(__gpt_key_profiles)' -d 'which key'
+complete -c gpt-key -n '__gpt_key_at models' -s h -l help -d 'print this and exit'
+complete -c gpt-key -n '__gpt_key_at models' -l version -d 'print the version and exit'
+complete -c gpt-key -n '__gpt_key_at' -a rotate -d 'reads a new key, and puts it in the place of the stored one once the API takes it'
+complete -c gpt-key -n '__gpt_key_at rotate' -l allow-http -d 'send the key over plain http, for all to see'
+complete -c gpt-key -n '__gpt_key_at rotate' -l api -x -a 'chat responses azure' -d 'chat, responses or azure'
+complete -c gpt-key -n '__gpt_key_at rotate' -l base-url -x -d 'API root'
+complete -c gpt-key -n '__gpt_key_at rotate' -l profile -x -a '(__gpt_key_profiles)' -d 'which key'
+complete -c gpt-key -n '__gpt_key_at rotate' -s h -l help -d 'print this and exit'
+complete -c gpt-key -n '__gpt_key_at rotate' -l version -d 'print the version and exit'
+complete -c gpt-key -n '__gpt_key_at' -a set -d 'reads a key, unseen at a terminal, else from stdin, and stores it in the system keyring, for use with the host of the base URL alone'
+complete -c gpt-key -n '__gpt_key_at set' -l file -d 'store it in a file, mode 0600, not in the keyring'
+complete -c gpt-key -n '__gpt_key_at set' -l base-url -x -d 'API root'
+complete -c gpt-key -n '__gpt_key_at set' -l profile -x -a '(__gpt_key_profiles)' -d 'which key'
+complete -c gpt-key -n '__gpt_key_at set' -s h -l help -d 'print this and exit'
+complete -c gpt-key -n '__gpt_key_at set' -l version -d 'print the version and exit'
+complete -c gpt-key -n '__gpt_key_at' -a status -d 'shows which source of a key wins, and why the others do not'
+complete -c gpt-key -n '__gpt_key_at status' -l max-age -x -d 'tell of a key that is older'
+complete -c gpt-key -n '__gpt_key_at status' -l allow-http -d 'send the key over plain http, for all to see'
+complete -c gpt-key -n '__gpt_key_at status' -l base-url -x -d 'API root'
+complete -c gpt-key -n '__gpt_key_at status' -l key-command -x -d 'run by sh'
+complete -c gpt-key -n '__gpt_key_at status' -l profile -x -a '(__gpt_key_profiles)' -d 'which key'
+complete -c gpt-key -n '__gpt_key_at status' -s h -l help -d 'print this and exit'
+complete -c gpt-key -n '__gpt_key_at status' -l version -d 'print the version and exit'

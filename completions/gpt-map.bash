@@ -18,7 +18,7 @@ _gpt_map() {
 		--) operands=1 ;;
 		--profile=*) profile=${word#*=} ;;
 		--base-url=*) url=${word#*=} ;;
-		--api | --base-url | --cache | --cache-ttl | --format | --halt | --in | --jobs | --key-command | --linger | --log-level | --max-cost | --max-tokens | --max-wait | --metrics-file | --model | --option | --organization | --out | --output | --prices | --profile | --progress | --project | --prompt | --retries | --rpm | --rps | --sample | --schema | --seed | --system | --temperature | --timeout | --tpm | -[jmops] | -[qR][jmops])
+		--api | --base-url | --cache | --cache-ttl | --format | --halt | --in | --jobs | --key-command | --linger | --log-level | --max-cost | --max-tokens | --max-wait | --metrics-file | --model | --option | --organization | --out | --output | --prices | --profile | --progress | --project | --prompt | --retries | --rpm | --rps | --sample | --schema | --seed | --system | --temperature | --timeout | --tpm | -[jmops] | -[qRh][jmops] | -[qRh][qRh][jmops])
 			flag=$word
 			[[ $word == -[!-]* ]] && flag=-${word: -1}
 			((++i))
@@ -32,27 +32,32 @@ _gpt_map() {
 		esac
 		[[ $operands ]] && break
 	done
-	local before
+	# A value in the same word as its flag.
+	local before value
 	if [[ ! $operands && ! $flag && $cur == --*=* ]]; then
 		flag=${cur%%=*}
 		before=$flag=
+	elif [[ ! $operands && ! $flag && $cur =~ ^(-[qRh]*[jmops]). ]]; then
+		before=${BASH_REMATCH[1]}
+		flag=-${before: -1}
 	fi
+	value=${cur#"$before"}
 	local -a from=()
 	[[ $operands ]] && flag=operands
 	case $call$flag in
 	*--api) from=(chat responses azure) ;;
-	*--cache) compopt -o dirnames ;;
+	*--cache) if [[ $before ]]; then mapfile -t from < <(_gpt_map_files -d "$value"); else compopt -o dirnames; fi ;;
 	*--format) from=(records batch) ;;
 	*--log-level) from=(debug info warn error) ;;
-	*--metrics-file) compopt -o default ;;
+	*--metrics-file) if [[ $before ]]; then mapfile -t from < <(_gpt_map_files -f "$value"); else compopt -o default; fi ;;
 	*--model | *-m) mapfile -t from < <(_gpt_map_models "$profile" "$url") ;;
-	*--output | *-o) compopt -o default ;;
-	*--prices) compopt -o default ;;
+	*--output | *-o) if [[ $before ]]; then mapfile -t from < <(_gpt_map_files -f "$value"); else compopt -o default; fi ;;
+	*--prices) if [[ $before ]]; then mapfile -t from < <(_gpt_map_files -f "$value"); else compopt -o default; fi ;;
 	*--profile) mapfile -t from < <(_gpt_map_profiles) ;;
 	*--progress) from=(auto always never) ;;
-	*--prompt | *-p) [[ $cur == @* ]] && mapfile -t from < <(_gpt_map_texts "${cur:1}") ;;
-	*--schema) compopt -o default ;;
-	*--system | *-s) [[ $cur == @* ]] && mapfile -t from < <(_gpt_map_texts "${cur:1}") ;;
+	*--prompt | *-p) [[ $value == @* ]] && mapfile -t from < <(_gpt_map_files -f "${value:1}") && from=("${from[@]/#/@}") ;;
+	*--schema) if [[ $before ]]; then mapfile -t from < <(_gpt_map_files -f "$value"); else compopt -o default; fi ;;
+	*--system | *-s) [[ $value == @* ]] && mapfile -t from < <(_gpt_map_files -f "${value:1}") && from=("${from[@]/#/@}") ;;
 	*-*) ;; # a value of its own
 	operands) compopt -o default ;;
 	*operands) ;;
@@ -60,21 +65,29 @@ _gpt_map() {
 		[[ $cur == -* ]] || compopt -o default
 		[[ $cur == -* ]] && from=(--allow-failed --allow-http --api --base-url --batch --cache --cache-ttl --dry-run --embed --format --halt --help --in --jobs --json --key-command --linger --log-level --max-cost --max-tokens --max-wait --meta --metrics-file --model --no-cache --option --organization --out --output --prices --profile --progress --project --prompt --quiet --raw-input --refresh --retries --retry-failed --rpm --rps --sample --schema --seed --system --temperature --timeout --tpm --unordered --version) ;;
 	esac
-	# What readline does not replace is left out.
+	# What readline does not replace is left out: all before a break, and a break
+	# that is no @.
 	local breaks kept
 	[[ $COMP_WORDBREAKS == *:* ]] && breaks+=:
 	[[ $COMP_WORDBREAKS == *=* ]] && breaks+="="
+	[[ $COMP_WORDBREAKS == *@* ]] && breaks+=@
 	[[ $breaks ]] && kept=${cur%"${cur##*["$breaks"]}"}
+	kept=${kept%@}
 	COMPREPLY=()
 	for word in "${from[@]}"; do
 		[[ $before$word == "$cur"* ]] && word=$before$word && COMPREPLY+=("${word#"$kept"}")
 	done
+	[[ ${#COMPREPLY[@]} -eq 1 && $COMPREPLY == */ ]] && compopt -o nospace
 }
 
-# Files of which a text is read, for which readline does not look behind an @.
-_gpt_map_texts() {
+# Files, or with -d folders, as words that readline takes as they are: it does
+# not look for files behind an @ or a letter.
+_gpt_map_files() {
 	local file
-	compgen -f -- "$1" | while IFS= read -r file; do printf '@%q\n' "$file"; done
+	compgen "$1" -- "$2" | while IFS= read -r file; do
+		[[ -d $file ]] && file+=/
+		printf '%q\n' "$file"
+	done
 }
 
 # Profiles that have settings or a key in a file.

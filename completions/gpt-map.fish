@@ -26,57 +26,86 @@ end
 
 # Files of which a text is read.
 function __gpt_map_texts
-	set -l word (commandline -ct)
+	set -l word (string replace -r '^(--[a-z-]+=|-[qRh]*[jmops])' '' -- (commandline -ct))
 	string match -q '@*' -- $word; and printf '@%s\n' (__fish_complete_path (string sub -s 2 -- $word))
 end
 
-complete -c gpt-map -l allow-failed -d 'let FILE appear although records failed'
-complete -c gpt-map -l batch -d 'through the Batch API'
-complete -c gpt-map -l dry-run -d 'count records, tokens and cost, and send nothing'
-complete -c gpt-map -l embed -d 'answers are embeddings'
-complete -c gpt-map -l format -x -a 'records batch' -d 'read and write the Batch API\'s own lines, asked live'
-complete -c gpt-map -l halt -x -d 'stop after so many failures'
-complete -c gpt-map -l in -x -d 'the value to ask about'
-complete -c gpt-map -s j -l jobs -x -d 'requests in flight'
-complete -c gpt-map -l max-cost -x -d 'stop before the answers cost more'
-complete -c gpt-map -l meta -d 'add "gpt"'
-complete -c gpt-map -l out -x -d 'where the answer goes'
-complete -c gpt-map -s o -l output -r -F -d 'FILE appears whole when all records succeeded'
-complete -c gpt-map -l prices -r -F -d 'prices over the built-in ones, JSON'
-complete -c gpt-map -l progress -x -a 'auto always never' -d 'auto, always or never'
-complete -c gpt-map -s p -l prompt -x -a '(__gpt_map_texts)' -d 'template'
-complete -c gpt-map -s R -l raw-input -d 'each input line is plain text'
-complete -c gpt-map -l retry-failed -d 'the input is an earlier output'
-complete -c gpt-map -l unordered -d 'write as they finish'
-complete -c gpt-map -l allow-http
-complete -c gpt-map -l api -x -a 'chat responses azure'
-complete -c gpt-map -l base-url -x
-complete -c gpt-map -l cache -x -a '(__fish_complete_directories)'
-complete -c gpt-map -l cache-ttl -x
-complete -c gpt-map -l json -d 'answers are JSON'
-complete -c gpt-map -l key-command -x
-complete -c gpt-map -l linger -x
-complete -c gpt-map -l log-level -x -a 'debug info warn error'
-complete -c gpt-map -l max-tokens -x
-complete -c gpt-map -l max-wait -x
-complete -c gpt-map -l metrics-file -r -F
-complete -c gpt-map -s m -l model -x -a '(__gpt_map_models)' -d 'model (GPT_MODEL)'
-complete -c gpt-map -l no-cache
-complete -c gpt-map -l option -x
-complete -c gpt-map -l organization -x
-complete -c gpt-map -l profile -x -a '(__gpt_map_profiles)'
-complete -c gpt-map -l project -x
-complete -c gpt-map -s q -l quiet
-complete -c gpt-map -l refresh
-complete -c gpt-map -l retries -x -d 'further attempts'
-complete -c gpt-map -l rpm -x
-complete -c gpt-map -l rps -x
-complete -c gpt-map -l sample -x
-complete -c gpt-map -l schema -r -F -d 'answers fit this JSON Schema'
-complete -c gpt-map -l seed -x
-complete -c gpt-map -s s -l system -x -a '(__gpt_map_texts)' -d 'system message'
-complete -c gpt-map -l temperature -x
-complete -c gpt-map -l timeout -x
-complete -c gpt-map -l tpm -x
-complete -c gpt-map -s h -l help
-complete -c gpt-map -l version
+# Files behind a letter, where fish does not look for them.
+function __gpt_map_files
+	set -l word (string replace -rf '^-[qRh]*[jmops]' '' -- (commandline -ct)); and __fish_complete_path $word
+end
+
+# Whether flags can stand here: before the operands, and behind the call.
+function __gpt_map_at
+	set -l call
+	set -l value
+	for word in (commandline -opc)[2..-1]
+		if test -n "$value"
+			set value
+			continue
+		end
+		switch $word
+			case --
+				return 1
+			case --api --base-url --cache --cache-ttl --format --halt --in --jobs --key-command --linger --log-level --max-cost --max-tokens --max-wait --metrics-file --model --option --organization --out --output --prices --profile --progress --project --prompt --retries --rpm --rps --sample --schema --seed --system --temperature --timeout --tpm
+				set value 1
+			case '--*'
+			case '-*'
+				string match -qr '^-[qRh]*[jmops]$' -- $word; and set value 1
+			case '*'
+				return 1
+		end
+	end
+	test "$call" = "$argv[1]"
+end
+
+complete -c gpt-map -n '__gpt_map_at' -l allow-failed -d 'let FILE appear although records failed'
+complete -c gpt-map -n '__gpt_map_at' -l batch -d 'through the Batch API'
+complete -c gpt-map -n '__gpt_map_at' -l dry-run -d 'count records, tokens and cost, and send nothing'
+complete -c gpt-map -n '__gpt_map_at' -l embed -d 'answers are embeddings'
+complete -c gpt-map -n '__gpt_map_at' -l format -x -a 'records batch' -d 'read and write the Batch API\'s own lines, asked live'
+complete -c gpt-map -n '__gpt_map_at' -l halt -x -d 'stop after so many failures'
+complete -c gpt-map -n '__gpt_map_at' -l in -x -d 'the value to ask about'
+complete -c gpt-map -n '__gpt_map_at' -s j -l jobs -x -d 'requests in flight'
+complete -c gpt-map -n '__gpt_map_at' -l max-cost -x -d 'stop before the answers cost more'
+complete -c gpt-map -n '__gpt_map_at' -l meta -d 'add "gpt"'
+complete -c gpt-map -n '__gpt_map_at' -l out -x -d 'where the answer goes'
+complete -c gpt-map -n '__gpt_map_at' -s o -l output -r -F -a '(__gpt_map_files)' -d 'FILE appears whole when all records succeeded'
+complete -c gpt-map -n '__gpt_map_at' -l prices -r -F -d 'prices over the built-in ones, JSON'
+complete -c gpt-map -n '__gpt_map_at' -l progress -x -a 'auto always never' -d 'auto, always or never'
+complete -c gpt-map -n '__gpt_map_at' -s p -l prompt -x -a '(__gpt_map_texts)' -d 'template'
+complete -c gpt-map -n '__gpt_map_at' -s R -l raw-input -d 'each input line is plain text'
+complete -c gpt-map -n '__gpt_map_at' -l retry-failed -d 'the input is an earlier output'
+complete -c gpt-map -n '__gpt_map_at' -l unordered -d 'write as they finish'
+complete -c gpt-map -n '__gpt_map_at' -l allow-http
+complete -c gpt-map -n '__gpt_map_at' -l api -x -a 'chat responses azure'
+complete -c gpt-map -n '__gpt_map_at' -l base-url -x
+complete -c gpt-map -n '__gpt_map_at' -l cache -x -a '(__fish_complete_directories)'
+complete -c gpt-map -n '__gpt_map_at' -l cache-ttl -x
+complete -c gpt-map -n '__gpt_map_at' -l json -d 'answers are JSON'
+complete -c gpt-map -n '__gpt_map_at' -l key-command -x
+complete -c gpt-map -n '__gpt_map_at' -l linger -x
+complete -c gpt-map -n '__gpt_map_at' -l log-level -x -a 'debug info warn error'
+complete -c gpt-map -n '__gpt_map_at' -l max-tokens -x
+complete -c gpt-map -n '__gpt_map_at' -l max-wait -x
+complete -c gpt-map -n '__gpt_map_at' -l metrics-file -r -F
+complete -c gpt-map -n '__gpt_map_at' -s m -l model -x -a '(__gpt_map_models)' -d 'model (GPT_MODEL)'
+complete -c gpt-map -n '__gpt_map_at' -l no-cache
+complete -c gpt-map -n '__gpt_map_at' -l option -x
+complete -c gpt-map -n '__gpt_map_at' -l organization -x
+complete -c gpt-map -n '__gpt_map_at' -l profile -x -a '(__gpt_map_profiles)'
+complete -c gpt-map -n '__gpt_map_at' -l project -x
+complete -c gpt-map -n '__gpt_map_at' -s q -l quiet
+complete -c gpt-map -n '__gpt_map_at' -l refresh
+complete -c gpt-map -n '__gpt_map_at' -l retries -x -d 'further attempts'
+complete -c gpt-map -n '__gpt_map_at' -l rpm -x
+complete -c gpt-map -n '__gpt_map_at' -l rps -x
+complete -c gpt-map -n '__gpt_map_at' -l sample -x
+complete -c gpt-map -n '__gpt_map_at' -l schema -r -F -d 'answers fit this JSON Schema'
+complete -c gpt-map -n '__gpt_map_at' -l seed -x
+complete -c gpt-map -n '__gpt_map_at' -s s -l system -x -a '(__gpt_map_texts)' -d 'system message'
+complete -c gpt-map -n '__gpt_map_at' -l temperature -x
+complete -c gpt-map -n '__gpt_map_at' -l timeout -x
+complete -c gpt-map -n '__gpt_map_at' -l tpm -x
+complete -c gpt-map -n '__gpt_map_at' -s h -l help
+complete -c gpt-map -n '__gpt_map_at' -l version

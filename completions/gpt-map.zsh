@@ -26,7 +26,7 @@ _gpt-map() {
 		'--batch[through the Batch API]' \
 		'--dry-run[count records, tokens and cost, and send nothing]' \
 		'--embed[answers are embeddings]' \
-		'--format=[read and write the Batch API'\''s own lines, asked live]::(records batch)' \
+		'--format=[read and write the Batch API'\''s own lines, asked live]:records or batch:(records batch)' \
 		'--halt=[stop after so many failures]:n or n%: ' \
 		'--in=[the value to ask about]:field: ' \
 		'(-j --jobs)'{-j+,--jobs=}'[requests in flight]:n: ' \

@@ -18,7 +18,7 @@ one() {
 # unit is one for a text that names the files of a package.
 unit() {
 	one 644 "$1" "$2"
-	[ "$action" = uninstall ] || sed -i "s|/usr/bin/|$named/bin/|; s|/usr/lib/|$named/lib/|" "$to"
+	[ "$action" = uninstall ] || sed -i "s|/usr/bin/|$named/bin/|; s|/usr/lib/|$named/lib/|; s|/usr/share/|$named/share/|" "$to"
 }
 named=$(printf '%s\n' "$prefix" | sed 's/[&|\\]/\\&/g') # as sed takes it
 

@@ -13,6 +13,13 @@ type Definition struct {
 	Words  []string // that its value is one of, or nil
 }
 
+// A FlagTable is what a command that was built with the tag flagtable prints for
+// --help, as JSON: its usage text, and the flags of the call, if it is one.
+type FlagTable struct {
+	Usage string
+	Flags []Definition
+}
+
 // Definitions are all flags: the command's own, then the shared ones, each in
 // the order of their names. --help and --version are in every command and not
 // among them.

@@ -8,6 +8,7 @@ import (
 
 	"gptpipe/pkg/llm"
 	"gptpipe/pkg/observe"
+	"gptpipe/pkg/panics"
 	"gptpipe/pkg/price"
 )
 
@@ -22,7 +23,7 @@ const (
 // returns is called; that hands on the rest.
 func (c *Client) tell() (end func()) {
 	stop, stopped := make(chan struct{}), make(chan struct{})
-	go func() {
+	panics.Go(func() {
 		defer close(stopped)
 		tick := time.NewTicker(tellEvery)
 		defer tick.Stop()
@@ -45,7 +46,7 @@ func (c *Client) tell() (end func()) {
 				}
 			}
 		}
-	}()
+	})
 	return func() {
 		close(stop)
 		<-stopped
@@ -106,7 +107,7 @@ func (c *Client) price(model string) *price.Price {
 	if looked {
 		return p
 	}
-	table := c.table
+	table := c.table.Load()
 	if table == nil {
 		table = builtin()
 	}
@@ -159,7 +160,7 @@ func (c *Client) label(model string) string {
 
 // SetPrices has the cost counted by other prices than the built-in ones, before
 // anything is asked.
-func (c *Client) SetPrices(t *price.Table) { c.table = t }
+func (c *Client) SetPrices(t *price.Table) { c.table.Store(t) }
 
 // queue stands around the limits, for the counters.
 func (c *Client) queue(next llm.Completer) llm.Completer {

@@ -122,6 +122,7 @@ func testDeb(t *testing.T, dist string) {
 			cd /
 			ours >before
 			dpkg -i gptpipe.deb
+			dpkg -i gptpipe.deb # as an upgrade
 			gpt-map --version
 			XDG_CACHE_HOME=/tmp HOME=/tmp zsh -dfc "autoload -U compinit; compinit -uD; echo zsh has \$_comps[gpt-map]"
 			for page in $(dpkg -L gptpipe | sed -n "s|^/usr/share/man/man\([157]\)/\(.*\)\.[157]\.gz$|\1/\2|p"); do
@@ -129,7 +130,13 @@ func testDeb(t *testing.T, dist string) {
 				echo "page ${page#*/}"
 			done
 			! command -v systemd-sysusers || id gptpipe
+			if command -v systemctl; then
+				systemctl enable gpt-cache.socket gpt-map@mails.path
+				systemctl --global enable gpt-cache.socket
+				[ "$(ls /etc/systemd/*/*.wants/gpt-* | wc -l)" -ge 3 ]
+			fi
 			dpkg -r gptpipe
+			! ls /etc/systemd/*/*.wants/gpt-*
 			dpkg -P gptpipe
 			ours >after
 			diff before after

@@ -132,7 +132,11 @@ func newWorld(t *testing.T, name, text string) *world {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.there = append(w.there, [2]string{alias, at}, [2]string{there.Host, here.Host})
+		w.there = append(w.there, [2]string{alias, at})
+		if there.Scheme == "https" { // a place of plain http is named with its scheme
+			w.there = append(w.there, [2]string{there.Host, "http://" + here.Host})
+		}
+		w.there = append(w.there, [2]string{there.Host, here.Host})
 	}
 	api := func(alias string) *standin.Server {
 		s, err := standin.Start(standin.Config{

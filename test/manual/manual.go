@@ -1,13 +1,11 @@
 // Package manual holds what is said of a command against what it does: its
-// manual page, its usage text and its completions against its flags, which are
-// asked of the command itself, and the examples of both against what comes out
+// manual page and its usage text against its flags, which are asked of the
+// command itself, and the examples of both against what comes out
 // when they are run.
 //
 //	func TestManual(t *testing.T) {
 //		manual.Check(t, manual.Command{Name: "gpt-join", Run: run, Usage: usage})
 //	}
-//
-// go test ./cmd/... -args -update writes the completions anew.
 package manual
 
 import (
@@ -38,7 +36,7 @@ type Command struct {
 // command without a call is the call "".
 type Flags map[string][]cli.Definition
 
-// Check holds page, usage text and completions against the flags of c, each in
+// Check holds page and usage text against the flags of c, each in
 // both directions.
 func Check(t *testing.T, c Command) {
 	flags := c.flags(t)
@@ -48,7 +46,6 @@ func Check(t *testing.T, c Command) {
 	t.Run("environment", func(t *testing.T) { checkEnvironment(t, page, flags) })
 	t.Run("status", func(t *testing.T) { checkStatus(t, page, c) })
 	t.Run("usage", func(t *testing.T) { checkUsage(t, c.Usage) })
-	t.Run("completions", func(t *testing.T) { checkCompletions(t, c, flags) })
 }
 
 // flags asks the command for help, and takes the flags that come with it.

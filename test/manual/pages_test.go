@@ -78,7 +78,7 @@ func TestPages(t *testing.T) {
 func TestVariables(t *testing.T) {
 	told := map[string]bool{"HOME": true}
 	for _, p := range readPages(t) {
-		for name := range words(regexp.MustCompile(`\b([A-Z]+_[A-Z_]+|TMPDIR)\b`), p.sections["ENVIRONMENT"]) {
+		for name := range words(regexp.MustCompile(`\b([A-Z]+_[A-Z_]+|TERM|TMPDIR)\b`), p.sections["ENVIRONMENT"]) {
 			told[name] = true
 		}
 	}

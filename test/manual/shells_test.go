@@ -32,7 +32,17 @@ var queries = []query{
 	{"gpt-map --profile '; touch broken' --model g", ""},
 	{"gpt-map --schema f", "file.json"},
 	{"gpt-map -p @f", "@file.json"},
+	{"gpt-map -p@f", "-p@file.json"},
+	{"gpt-map -Rp@f", "-Rp@file.json"},
+	{"gpt-map --prompt=@f", "--prompt=@file.json"},
+	{"gpt-map -s @dir/", "@dir/x"},
+	{"gpt-map -of", "-ofile.json"},
+	{"gpt-map --output=f", "--output=file.json"},
+	{"gpt-map --format b", "batch"},
+	{"gpt-map -ml", "-mllama3:8b"},
 	{"gpt-map f", "file.json"},
+	{"gpt-map file.json --re", ""},
+	{"gpt-map -p --json --re", "--refresh --retries --retry-failed"},
 	{"gpt-map --cache d", "dir"},
 	{"gpt-ask f", ""},
 	{"gpt-ask --sch", "--schema"},
@@ -40,6 +50,9 @@ var queries = []query{
 	{"gpt-map -- --pro", ""},
 	{"gpt-map --rps ", ""},
 	{"gpt-key lo", "login logout"},
+	{"gpt-key --he", "--help"},
+	{"gpt-key status --he", "--help"},
+	{"gpt-key status now --he", ""},
 	{"gpt-key set --", "--base-url --file --help --profile --version"},
 	{"gpt-key login --flow ", "client device"},
 	{"gpt-key login --scope a --sco", "--scope"},
@@ -47,7 +60,23 @@ var queries = []query{
 	{"gpt-cache pu", "purge"},
 	{"gpt-cache purge --model g", "gpt-5-mini"},
 	{"gpt-cache import f", "file.json"},
+	{"gpt-cache import --cache d", "dir"},
+	{"gpt-cache --vers", "--version"},
+	{"gpt-cache get f", ""},
 	{"gpt-join --encoding o", "o200k_base"},
+}
+
+// What lines become with the tabulator key. After a folder one goes on.
+var tabs = []query{
+	{"gpt-map -p @d", "@dir/"},
+	{"gpt-map -p@d", "-p@dir/"},
+	{"gpt-map --prompt=@d", "--prompt=@dir/"},
+	{"gpt-map --prompt @f", "@file.json "},
+	{"gpt-map -of", "-ofile.json "},
+	{"gpt-map -od", "-odir/"},
+	{"gpt-map --output=f", "--output=file.json "},
+	{"gpt-map --cache=d", "--cache=dir/"},
+	{"gpt-map -p @an", `@an\ odd\ \$\(touch\ broken\) `},
 }
 
 // Real shells, asked for the completions of lines. Names that servers and files
@@ -72,13 +101,13 @@ func TestShellsComplete(t *testing.T) {
 			env := environment(dir, "OPENAI_BASE_URL="+s.URL(), "XDG_CONFIG_HOME="+dir+"/etc", "ZDOTDIR="+dir+"/zsh",
 				"COMPLETIONS="+dir+"/completions", "RESULT="+dir+"/lines")
 			for file, text := range map[string]string{
-				"file.json": "", "dir/x": "",
+				"file.json": "", "dir/x": "", "an odd $(touch broken)": "",
 				"etc/gptpipe/profiles/work": "model llama3:8b\n", "etc/gptpipe/profiles/$(touch broken)": "",
 				"etc/gptpipe/keys/home": "sk-home", "etc/gptpipe/keys/work": "sk-work",
 			} {
 				write(t, filepath.Join(dir, file), text)
 			}
-			files, err := filepath.Glob(filepath.Join(root(t), "completions", "*"))
+			files, err := filepath.Glob(filepath.Join(root(t), "completions", "*.*sh"))
 			if err != nil || len(files) == 0 {
 				t.Fatal("no completions", err)
 			}
@@ -108,9 +137,13 @@ func TestShellsComplete(t *testing.T) {
 				}
 			}
 
+			asked := queries
+			if name != "fish" { // complete -C lists, and inserts nothing
+				asked = slices.Concat(queries, tabs)
+			}
 			got := complete(t, dir, env)
-			if len(got) != len(queries) {
-				t.Fatalf("%d answers to %d queries: %q", len(got), len(queries), got)
+			if len(got) != len(asked) {
+				t.Fatalf("%d answers to %d queries: %q", len(got), len(asked), got)
 			}
 			for i, q := range queries {
 				want, words := strings.Fields(q.want), strings.Fields(got[i])
@@ -119,6 +152,11 @@ func TestShellsComplete(t *testing.T) {
 				}
 				if !slices.Equal(sorted(words), sorted(want)) {
 					t.Errorf("%s|: got %q, want %q", q.line, words, want)
+				}
+			}
+			for i, q := range asked[len(queries):] {
+				if got := got[len(queries)+i]; got != q.want {
+					t.Errorf("%s|: the key makes it %q, want %q", q.line, got, q.want)
 				}
 			}
 			if _, err := os.Stat(filepath.Join(dir, "broken")); err == nil {
@@ -134,7 +172,10 @@ func typed(t *testing.T, dir string, env []string, shell ...string) []string {
 	t.Helper()
 	var lines strings.Builder
 	for _, q := range queries {
-		lines.WriteString(q.line + "\n")
+		lines.WriteString(q.line + "\030a\n")
+	}
+	for _, q := range tabs {
+		lines.WriteString(q.line + "\t\n")
 	}
 	write(t, filepath.Join(dir, "queries"), lines.String())
 	cmd := exec.CommandContext(t.Context(), "expect", append([]string{testdata(t, "shell.exp"), filepath.Join(dir, "queries")}, shell...)...)
@@ -149,13 +190,14 @@ func typed(t *testing.T, dir string, env []string, shell ...string) []string {
 	}
 	var last []string
 	for i, line := range strings.Split(strings.TrimSuffix(string(data), "\n"), "\n") {
-		before := queries[i].line[:strings.LastIndex(queries[i].line, " ")+1]
-		word := queries[i].line[len(before):]
+		q := slices.Concat(queries, tabs)[i]
+		before := q.line[:strings.LastIndex(q.line, " ")+1]
+		word := q.line[len(before):]
 		became, is := strings.CutPrefix(line, before)
 		switch {
 		case !is:
-			t.Fatalf("%q became %q", queries[i].line, line)
-		case strings.TrimSpace(became) == word && word != queries[i].want:
+			t.Fatalf("%q became %q", q.line, line)
+		case strings.TrimSpace(became) == word && word != q.want:
 			became = "" // nothing was inserted
 		}
 		last = append(last, became)

@@ -1,11 +1,11 @@
 #!/bin/sh
 # What the sources are held to beside their tests. A tool that is not here is
-# said to be, and the check fails but for the vulnerabilities, whose list is on
+# said to be, and this fails but for the vulnerabilities, whose list is on
 # the network alone.
 set -eu
 : "${GO:=go}" "${PAGES:?}"
 
-unformatted=$(gofmt -l cmd pkg test deploy docs)
+unformatted=$(gofmt -l cmd completions deploy docs pkg test)
 [ -z "$unformatted" ] || { echo "gofmt: $unformatted"; exit 1; }
 $GO vet ./...
 $GO run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
@@ -16,7 +16,7 @@ mandoc -T lint -W warning $PAGES
 
 if ! found=$($GO run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./cmd/... 2>&1); then
 	case $found in
-	*'fetching vulnerabilities'*) echo 'check: the list of vulnerabilities cannot be reached, govulncheck is left out' ;;
+	*'fetching vulnerabilities'*) echo 'lint: the list of vulnerabilities cannot be reached, govulncheck is left out' ;;
 	*) echo "$found"; exit 1 ;;
 	esac
 fi

@@ -1,36 +1,14 @@
-package manual
+package main
 
 import (
-	"flag"
+	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
-	"testing"
 
 	"gptpipe/pkg/cli"
 )
-
-var update = flag.Bool("update", false, "write the completions anew")
-
-// checkCompletions holds the completions in the tree against those that the
-// flags make.
-func checkCompletions(t *testing.T, c Command, flags Flags) {
-	m := menuOf(c, flags)
-	for ext, text := range map[string]string{"bash": m.bash(), "zsh": m.zsh(), "fish": m.fish()} {
-		path := filepath.Join(root(t), "completions", c.Name+"."+ext)
-		if *update {
-			if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if data, err := os.ReadFile(path); err != nil || string(data) != text {
-			t.Errorf("%s is not what the flags make (%v): run make completions", path, err)
-		}
-	}
-}
 
 // A menu is what can be completed: the calls and flags of a command.
 type menu struct {
@@ -85,35 +63,62 @@ func (o option) from() string {
 	return fromNothing
 }
 
-// menuOf joins the flags of c with what the usage text says of them.
-func menuOf(c Command, flags Flags) menu {
-	values, about := described(c.Usage)
-	head, _, _ := strings.Cut(c.Usage, "\n\n")
+// letters are those of the flags that take no value, and of those that do.
+func (m menu) letters() (flags, values string) {
+	for _, o := range m.all {
+		if o.Bool {
+			flags += o.Letter
+		} else {
+			values += o.Letter
+		}
+	}
+	return flags + "h", values
+}
+
+// cluster is a regular expression for -abc whose last letter takes one of the
+// values of m, as bash and fish read them.
+func (m menu) cluster(values string) string {
+	flags, _ := m.letters()
+	return fmt.Sprintf("-[%s]*[%s]", flags, values)
+}
+
+// newMenu joins the flags of a command, by call, with what the usage text says
+// of them.
+func newMenu(name, usage string, flags map[string][]cli.Definition) menu {
+	values, about := described(usage)
+	head, _, _ := strings.Cut(usage, "\n\n")
 	option := func(d cli.Definition) option {
 		o := option{Definition: d, value: values[d.Name], about: short(about["--"+d.Name])}
 		o.Repeat = o.Repeat || strings.Contains(about["--"+d.Name], "repeatable")
 		if words := strings.Split(o.value, "|"); len(words) > 1 && o.Words == nil && o.value == strings.ToLower(o.value) {
 			o.Words = words
 		}
+		if o.value == "" { // the usage text names one of the words
+			o.value = strings.Join(o.Words, "|")
+		}
 		return o
 	}
-	m := menu{name: c.Name}
+	m := menu{name: name}
+	byName := map[string]cli.Definition{}
 	for _, call := range slices.Sorted(maps.Keys(flags)) {
 		e := entry{name: call, about: short(about[call])}
 		synopsis := head
 		if call != "" {
-			_, synopsis, _ = strings.Cut(head, c.Name+" "+call)
-			synopsis, _, _ = strings.Cut(synopsis, "\n       "+c.Name)
+			_, synopsis, _ = strings.Cut(head, name+" "+call)
+			synopsis, _, _ = strings.Cut(synopsis, "\n       "+name)
 		}
 		e.files = strings.Contains(synopsis, "[FILE")
+		for _, d := range flags[call] {
+			byName[d.Name] = d
+		}
 		defs := append(flags[call], cli.Definition{Name: "help", Letter: "h", Bool: true}, cli.Definition{Name: "version", Bool: true})
 		for _, d := range defs {
 			e.options = append(e.options, option(d))
 		}
 		m.calls = append(m.calls, e)
 	}
-	for _, d := range flags.all() {
-		m.all = append(m.all, option(d))
+	for _, name := range slices.Sorted(maps.Keys(byName)) {
+		m.all = append(m.all, option(byName[name]))
 	}
 	return m
 }

@@ -1,7 +1,8 @@
-package manual
+package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -40,37 +41,107 @@ end
 
 `, fn)
 	}
+	_, letters := m.letters()
 	if m.uses(fromAtFiles) {
 		fmt.Fprintf(&b, `# Files of which a text is read.
 function %s_texts
-	set -l word (commandline -ct)
+	set -l word (string replace -r '^(--[a-z-]+=|%s)' '' -- (commandline -ct))
 	string match -q '@*' -- $word; and printf '@%%s\n' (__fish_complete_path (string sub -s 2 -- $word))
 end
 
-`, fn)
+`, fn, m.cluster(letters))
 	}
+	if m.attachedFiles() {
+		fmt.Fprintf(&b, `# Files behind a letter, where fish does not look for them.
+function %s_files
+	set -l word (string replace -rf '^%s' '' -- (commandline -ct)); and __fish_complete_path $word
+end
+
+`, fn, m.cluster(letters))
+	}
+	fmt.Fprintf(&b, `# Whether flags can stand here: before the operands, and behind the call.
+function %s_at
+	set -l call
+	set -l value
+	for word in (commandline -opc)[2..-1]
+		if test -n "$value"
+			set value
+			continue
+		end
+		switch $word
+			case --
+				return 1
+			case %s
+				set value 1
+			case '--*'
+			case '-*'
+				%s
+			case '*'
+				%s
+		end
+	end
+	test "$call" = "$argv[1]"
+end
+
+`, fn, m.fishLong(), m.fishShort(), m.fishOperand())
 	complete := "complete -c " + m.name
+	at := func(call string) string { return strings.TrimRight(fmt.Sprintf(" -n '%s_at %s", fn, call), " ") + "'" }
 	if m.calls[0].name == "" {
 		if !m.calls[0].files {
 			fmt.Fprintf(&b, "%s -f\n", complete)
 		}
 		for _, o := range m.calls[0].options {
-			fmt.Fprintf(&b, "%s%s\n", complete, o.fish(fn))
+			fmt.Fprintf(&b, "%s%s%s\n", complete, at(""), o.fish(fn))
 		}
 		return b.String()
 	}
 	fmt.Fprintf(&b, "%s -f\n", complete)
+	for _, o := range m.calls[0].options {
+		if o.Name == "help" || o.Name == "version" {
+			fmt.Fprintf(&b, "%s%s%s\n", complete, at(""), o.fish(fn))
+		}
+	}
 	for _, e := range m.calls {
-		fmt.Fprintf(&b, "%s -n __fish_use_subcommand -a %s%s\n", complete, e.name, fishAbout(e.about))
-		seen := fmt.Sprintf(" -n '__fish_seen_subcommand_from %s'", e.name)
+		fmt.Fprintf(&b, "%s%s -a %s%s\n", complete, at(""), e.name, fishAbout(e.about))
 		if e.files {
-			fmt.Fprintf(&b, "%s%s -F\n", complete, seen)
+			fmt.Fprintf(&b, "%s -n '__fish_seen_subcommand_from %s' -F\n", complete, e.name)
 		}
 		for _, o := range e.options {
-			fmt.Fprintf(&b, "%s%s%s\n", complete, seen, o.fish(fn))
+			fmt.Fprintf(&b, "%s%s%s\n", complete, at(e.name), o.fish(fn))
 		}
 	}
 	return b.String()
+}
+
+// fishLong are the flags that have their value in the next word.
+func (m menu) fishLong() string {
+	var names []string
+	for _, o := range m.all {
+		if !o.Bool {
+			names = append(names, "--"+o.Name)
+		}
+	}
+	return strings.Join(names, " ")
+}
+
+func (m menu) fishShort() string {
+	_, letters := m.letters()
+	if letters == "" {
+		return "true"
+	}
+	return fmt.Sprintf("string match -qr '^%s$' -- $word; and set value 1", m.cluster(letters))
+}
+
+func (m menu) fishOperand() string {
+	if m.calls[0].name == "" {
+		return "return 1"
+	}
+	return `test -n "$call"; and return 1; or set call $word`
+}
+
+// attachedFiles reports whether a letter has a file for its value.
+func (m menu) attachedFiles() bool {
+	return slices.ContainsFunc(m.all, func(o option) bool { return o.from() == fromFiles && o.Letter != "" })
 }
 
 // fish is the flag as arguments of complete.
@@ -84,6 +155,9 @@ func (o option) fish(fn string) string {
 		s += " -x -a " + quoted(strings.Join(o.Words, " "))
 	case fromFiles:
 		s += " -r -F"
+		if o.Letter != "" {
+			s += " -a '(" + fn + "_files)'"
+		}
 	case fromFolders:
 		s += " -x -a '(__fish_complete_directories)'"
 	case fromAtFiles:
