@@ -47,10 +47,11 @@ func LockPath(stateDir, profile string) string {
 	return filepath.Join(stateDir, "login", profile+".lock")
 }
 
-// Refresh answers what has taken the place of old, the entry of a login whose
+// refresh answers what has taken the place of old, the entry of a login whose
 // access token has expired or was refused. Any number of processes may ask at
 // once: under the lock at lockPath, the first asks the provider and stores the
-// answer, the others find it in the store.
+// answer, the others find it in the store. None waits for the lock longer than
+// patience.
 //
 // A failure is kept beside the lock for 10 s: those who ask meanwhile fail with
 // it, a *RepeatedError, and do not ask the server once more. A login that was
@@ -60,11 +61,6 @@ func LockPath(stateDir, profile string) string {
 // Other errors are those of oauth.Provider.Refresh and Client, of the store, of
 // Lock and of ctx; ErrNoLogin; *UnwritableError; and *BoundError, if what is
 // stored now is for another host than old.
-func Refresh(ctx context.Context, store Store, lockPath, profile string, old Entry) (Entry, error) {
-	return refresh(ctx, store, lockPath, profile, old, lockPatience)
-}
-
-// refresh is Refresh that waits for the lock no longer than patience.
 func refresh(ctx context.Context, store Store, lockPath, profile string, old Entry, patience time.Duration) (Entry, error) {
 	lock, err := lock(ctx, lockPath, patience)
 	if err != nil {

@@ -79,7 +79,7 @@ func init() {
 		}
 		fmt.Println("ready")
 		io.Copy(io.Discard, os.Stdin) // until all may begin
-		next, err := Refresh(ctx, files, LockPath(dir, "default"), "default", old)
+		next, err := refresh(ctx, files, LockPath(dir, "default"), "default", old, lockPatience)
 		if err != nil {
 			return err
 		}
@@ -229,7 +229,7 @@ func TestFailureIsKeptForAWhile(t *testing.T) {
 	old, files, lock := server.entry(t)
 	server.given.Store(7) // r0 is no good any more
 	for i := range 3 {
-		_, err := Refresh(t.Context(), files, lock, "default", old)
+		_, err := refresh(t.Context(), files, lock, "default", old, lockPatience)
 		var refusal *oauth.Error
 		if !errors.Is(err, oauth.ErrEnded) || !errors.As(err, &refusal) || refusal.Code != "invalid_grant" {
 			t.Errorf("got %v", err)
@@ -262,7 +262,7 @@ func TestFailureIsKeptForAWhile(t *testing.T) {
 		if err := os.WriteFile(lock, changed, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, err = Refresh(t.Context(), files, lock, "default", old)
+		_, err = refresh(t.Context(), files, lock, "default", old, lockPatience)
 		if !errors.Is(err, oauth.ErrEnded) || server.asked.Load() != before+1 {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -289,7 +289,7 @@ func TestLoginThatCannotBeStoredServesItsProcess(t *testing.T) {
 	old, files, lock := server.entry(t)
 	store := &flawed{files, true}
 	for _, want := range []string{"a1", "a2"} {
-		next, err := Refresh(ctx, store, lock, "default", old)
+		next, err := refresh(ctx, store, lock, "default", old, lockPatience)
 		var lost *NotStoredError
 		if !errors.As(err, &lost) || !errors.Is(err, errBroken) || next.Key != want {
 			t.Fatalf("got %q, %v", next.Key, err)
@@ -297,7 +297,7 @@ func TestLoginThatCannotBeStoredServesItsProcess(t *testing.T) {
 		old = next
 	}
 	store.broken = false
-	if next, err := Refresh(ctx, store, lock, "default", old); err != nil || next.Key != "a3" {
+	if next, err := refresh(ctx, store, lock, "default", old, lockPatience); err != nil || next.Key != "a3" {
 		t.Errorf("got %q, %v", next.Key, err)
 	}
 	if stored, err := files.Get(ctx, "default"); err != nil || stored.Key != "a3" || stored.OAuth.Refresh != "r3" {
@@ -306,13 +306,13 @@ func TestLoginThatCannotBeStoredServesItsProcess(t *testing.T) {
 	// A new login is better than what could not be stored.
 	store.broken = true
 	old, _ = files.Get(ctx, "default")
-	old, _ = Refresh(ctx, store, lock, "default", old)
+	old, _ = refresh(ctx, store, lock, "default", old, lockPatience)
 	fresh := old
 	fresh.Key = "b1"
 	if err := files.Set(ctx, "default", fresh); err != nil {
 		t.Fatal(err)
 	}
-	if next, err := Refresh(ctx, store, lock, "default", old); err != nil || next.Key != "b1" {
+	if next, err := refresh(ctx, store, lock, "default", old, lockPatience); err != nil || next.Key != "b1" {
 		t.Errorf("got %q, %v", next.Key, err)
 	}
 }
@@ -348,7 +348,7 @@ func TestWhatHappensToTheStoreMeanwhile(t *testing.T) {
 				} else {
 					server.before = func(int64, http.ResponseWriter) bool { change(); return false }
 				}
-				next, err := Refresh(t.Context(), files, lock, "default", old)
+				next, err := refresh(t.Context(), files, lock, "default", old, lockPatience)
 				var bound *BoundError
 				switch {
 				case test.err == nil && (err != nil || next.Key != test.want):
@@ -375,7 +375,7 @@ func TestInterruptLosesNoLogin(t *testing.T) {
 	old, files, lock := server.entry(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	server.before = func(int64, http.ResponseWriter) bool { cancel(); return false }
-	if next, err := Refresh(ctx, files, lock, "default", old); err != nil || next.Key != "a1" {
+	if next, err := refresh(ctx, files, lock, "default", old, lockPatience); err != nil || next.Key != "a1" {
 		t.Errorf("got %q, %v", next.Key, err)
 	}
 	if stored, err := files.Get(t.Context(), "default"); err != nil || stored.OAuth.Refresh != "r1" {
@@ -393,14 +393,14 @@ func TestInterruptedRefreshIsGivenUp(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	silent := make(chan struct{})
 	server.before = func(int64, http.ResponseWriter) bool { cancel(); <-silent; return true }
-	_, err := Refresh(ctx, files, lock, "default", old)
+	_, err := refresh(ctx, files, lock, "default", old, lockPatience)
 	close(silent)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 	server.before = func(int64, http.ResponseWriter) bool { return false }
 	// That is no failure of the server's that others are told of.
-	if next, err := Refresh(t.Context(), files, lock, "default", old); err != nil || next.Key != "a1" {
+	if next, err := refresh(t.Context(), files, lock, "default", old, lockPatience); err != nil || next.Key != "a1" {
 		t.Errorf("got %q, %v", next.Key, err)
 	}
 }
@@ -414,11 +414,11 @@ func TestLockIsWaitedForUntilTheContextEnds(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := Refresh(ctx, files, path, "default", old); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := refresh(ctx, files, path, "default", old, lockPatience); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
 	lock.Close()
-	if next, err := Refresh(t.Context(), files, path, "default", old); err != nil || next.Key != "a1" {
+	if next, err := refresh(t.Context(), files, path, "default", old, lockPatience); err != nil || next.Key != "a1" {
 		t.Errorf("got %q, %v", next.Key, err)
 	}
 }
@@ -430,7 +430,7 @@ func TestRefreshByTheClientsSecret(t *testing.T) {
 	if err := files.Set(t.Context(), "default", old); err != nil {
 		t.Fatal(err)
 	}
-	next, err := Refresh(t.Context(), files, lock, "default", old)
+	next, err := refresh(t.Context(), files, lock, "default", old, lockPatience)
 	if err != nil || next.Key != "a1" || next.OAuth.Refresh != "" || next.OAuth.Expires.IsZero() || !next.Set.Equal(old.Set) {
 		t.Errorf("got %q, %+v, %v", next.Key, next.OAuth, err)
 	}
@@ -443,10 +443,10 @@ func TestOnlyLoginsAreRefreshed(t *testing.T) {
 	if err := files.Set(t.Context(), "default", old); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Refresh(t.Context(), files, lock, "default", old); !errors.Is(err, ErrNoLogin) {
+	if _, err := refresh(t.Context(), files, lock, "default", old, lockPatience); !errors.Is(err, ErrNoLogin) {
 		t.Errorf("got %v", err)
 	}
-	if _, err := Refresh(t.Context(), files, LockPath("", "default"), "default", old); !errors.Is(err, ErrNoStateDir) {
+	if _, err := refresh(t.Context(), files, LockPath("", "default"), "default", old, lockPatience); !errors.Is(err, ErrNoStateDir) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -495,14 +495,14 @@ func TestNothingIsAskedForWhatCannotBeStored(t *testing.T) {
 	folder := filepath.Dir(files.Path("default"))
 	inTheWay := filepath.Join(folder, ".default.refresh")
 	write(t, filepath.Join(inTheWay, "x"), "")
-	_, err := Refresh(ctx, files, lock, "default", old)
+	_, err := refresh(ctx, files, lock, "default", old, lockPatience)
 	if !errors.As(err, new(*UnwritableError)) || (&RefreshError{err}).Temporary() || server.asked.Load() != 0 {
 		t.Errorf("got %v; %d requests", err, server.asked.Load())
 	}
 	if err := os.RemoveAll(inTheWay); err != nil {
 		t.Fatal(err)
 	}
-	if next, err := Refresh(ctx, files, lock, "default", old); err != nil || next.Key != "a1" {
+	if next, err := refresh(ctx, files, lock, "default", old, lockPatience); err != nil || next.Key != "a1" {
 		t.Errorf("got %q, %v", next.Key, err)
 	}
 	info, err := os.Stat(files.Path("default"))
@@ -522,7 +522,7 @@ func TestNothingIsAskedForWhatCannotBeStored(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, filepath.Join(inTheWay, "x"), "")
-	_, err = Refresh(ctx, &flawed{files, true}, lock, "default", old)
+	_, err = refresh(ctx, &flawed{files, true}, lock, "default", old, lockPatience)
 	var kept *NotStoredError
 	if !errors.As(err, &kept) || kept.Lost {
 		t.Errorf("got %v", err)
@@ -539,7 +539,7 @@ func TestLockIsNotWaitedForWithoutEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer lock.Close()
-	_, err = Refresh(t.Context(), files, path, "default", old)
+	_, err = refresh(t.Context(), files, path, "default", old, lockPatience)
 	if !errors.As(err, new(*BusyError)) || !(&RefreshError{err}).Temporary() || server.asked.Load() != 0 {
 		t.Errorf("got %v", err)
 	}
