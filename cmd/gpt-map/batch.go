@@ -2,8 +2,6 @@ package main
 
 import (
 	"errors"
-	"io"
-	"iter"
 	"strings"
 	"sync/atomic"
 
@@ -46,76 +44,29 @@ func (m *mapper) runBatch() error {
 	if m.o.maxCost.Nano != 0 {
 		job.Reserve = b.reserve
 	}
-	err = batch.Run(m.drain.Soft, job)
-	switch {
-	case errors.Is(err, batch.ErrLacking):
-		err = cli.WithHint(err, "run again to look for them; to have them submitted anew, and paid for again, remove %s", m.batches)
-	case errors.Is(err, batch.ErrGone):
-		err = cli.WithHint(err, "to have its requests submitted anew, and paid for again, remove %s", m.batches)
-	case errors.Is(err, batch.ErrInUse):
-		err = cli.WithHint(cli.Usagef("--batch: %w", err), "another job of the same kind needs an output file of its own, with -o")
-	case errors.Is(err, batch.ErrForeign):
-		err = cli.WithHint(cli.Usagef("--batch: %s: %w", m.batches, err), "collect them from there, or remove the folder")
-	}
+	err = m.batchFailed(job.Dir, batch.Run(m.drain.Soft, job))
 	if flushed := m.Flush(); err == nil {
 		err = flushed
 	}
 	return err
 }
 
-// requests are the questions of the records that have no answer yet, and with
-// each record what its result is made of.
-func (b *batchRun) requests() iter.Seq2[batch.Request, error] {
-	return func(yield func(batch.Request, error) bool) {
-		for {
-			it, err := b.source.next()
-			if errors.Is(err, io.EOF) {
-				return
-			}
-			if err != nil {
-				yield(batch.Request{}, err)
-				return
-			}
-			b.done.Add(1)
-			req, r, err := b.ask(it)
-			out := batch.Request{Model: b.client.Model(), Data: packed(r)}
-			if req != nil {
-				out.Body = req.Body
-			} else {
-				b.passed.Add(1)
-			}
-			if !yield(out, err) || err != nil {
-				return
-			}
+// batchFailed says what to do about an error of batches whose folder is dir.
+func (m *mapper) batchFailed(dir string, err error) error {
+	var lost *batch.LostError
+	switch {
+	case errors.As(err, &lost):
+		first := "run again to look for it once more"
+		if errors.Is(err, batch.ErrDamaged) {
+			first = "put the file back as it was"
 		}
+		err = cli.WithHint(err, "%s; or, to have just the requests of that batch submitted anew, and paid for again, remove %s", first, strings.Join(lost.Files, " "))
+	case errors.Is(err, batch.ErrInUse):
+		err = cli.WithHint(cli.Usagef("--batch: %w", err), "another job of the same kind needs an output file of its own, with -o")
+	case errors.Is(err, batch.ErrForeign):
+		err = cli.WithHint(cli.Usagef("--batch: %s: %w", dir, err), "collect them from there, or remove the folder")
 	}
-}
-
-// ask makes the request for a record, or says what comes of it without one.
-func (b *batchRun) ask(it item) (*llm.Request, result, error) {
-	req, r, err := b.question(it)
-	if err != nil {
-		return nil, r, err
-	}
-	if req == nil {
-		if r.why != nil {
-			b.judge(true)
-		}
-		return nil, r, nil
-	}
-	if b.o.maxCost.Nano != 0 {
-		if _, _, why := b.worst(req.Body); why != "" {
-			b.judge(true)
-			e := &llm.Error{Type: llm.InvalidRequest, Message: "its cost has no known bound: " + why}
-			return nil, b.failure(r.record, e, nil), nil
-		}
-	}
-	resp, err := b.kept.Find(b.drain.Soft, req)
-	if errors.Is(err, client.ErrNotKept) {
-		return req, r, nil
-	}
-	r, err = b.answered(r.record, resp, err)
-	return nil, r, err
+	return err
 }
 
 // took keeps an answer, and counts what it cost and whether it is one.

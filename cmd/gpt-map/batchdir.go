@@ -12,14 +12,15 @@ import (
 )
 
 // howNotWhat are flags that a command may change to go on with the same batches.
-var howNotWhat = []string{"max-cost", "halt", "allow-failed", "progress", "quiet", "log-level", "retries", "timeout", "max-wait"}
+var howNotWhat = []string{"max-cost", "halt", "allow-failed", "progress", "quiet", "log-level", "retries", "timeout", "max-wait", "dry-run"}
 
 // batchDir is the folder of the job, the same when the same command is given
 // again: beside the output file, or else among the state of the user's
 // programs, by the place, what is asked, and the input, if that is a file.
 func (m *mapper) batchDir() (string, error) {
-	if m.output.path != "" {
-		return m.output.batches(), nil
+	if m.o.output != "-" {
+		to, err := target(m.o.output)
+		return (&output{path: to}).batches(), err
 	}
 	state := cli.StateDir(m.sys.Getenv)
 	here, err := os.Getwd()

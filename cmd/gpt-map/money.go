@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 
+	"gptpipe/pkg/batch"
 	"gptpipe/pkg/cli"
 	"gptpipe/pkg/cost"
 	"gptpipe/pkg/llm"
@@ -82,7 +83,8 @@ func (t *till) limit(most price.Nano, p llm.Params) (func(llm.Completer) llm.Com
 	}, nil
 }
 
-// dryRun counts what would be asked, and writes the sum. What the journal or the cache has is not asked.
+// dryRun counts what would be asked, and writes the sum. What the journal or the cache has is not asked, nor what is in
+// a batch under way.
 func (m *mapper) dryRun() error {
 	j, err := openJournal(m.o.output, m.client.Refreshes())
 	if err != nil {
@@ -91,6 +93,17 @@ func (m *mapper) dryRun() error {
 	if j != nil {
 		defer j.Close()
 		m.client.Journal(j)
+	}
+	var submitted *batch.Submitted
+	if m.o.batch {
+		job := m.client.BatchJob()
+		if job.Dir, err = m.batchDir(); err != nil {
+			return err
+		}
+		if submitted, err = batch.Look(job); err != nil {
+			return m.batchFailed(job.Dir, err)
+		}
+		defer submitted.Close()
 	}
 	kept := m.client.Kept()
 	t, model := m.money, m.client.Model()
@@ -115,6 +128,16 @@ func (m *mapper) dryRun() error {
 		if resp, _ := kept.Find(ctx, req); resp != nil {
 			sum.Unasked("answered")
 			return struct{}{}, nil
+		}
+		if submitted != nil {
+			under, err := submitted.Has(req.Body)
+			if err != nil {
+				return struct{}{}, err
+			}
+			if under {
+				sum.Unasked("submitted")
+				return struct{}{}, nil
+			}
 		}
 		in, err := counter.Count(req.Body)
 		if err == nil {

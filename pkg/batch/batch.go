@@ -21,8 +21,10 @@
 //     once more. A batch that does not fit into what the
 //     account may have enqueued waits until others are done.
 //   - A batch that has ended may name its files, or fill them, later. Run waits
-//     until they have as many results as the batch counts, and ends rather than
-//     submit again what was answered.
+//     until they have as many results as the batch counts, rather than submit
+//     again what was answered.
+//   - A batch whose results do not come, or that the provider knows no more, is
+//     lost for the Run, which takes in all others and then ends with a LostError.
 //   - What is paid for is handed to the caller, with Took, before the batch
 //     counts as collected: answers of the later batches too, while those of the
 //     first are still awaited.
@@ -101,8 +103,9 @@ type Job struct {
 	// when all of that is there.
 	Reserve func(Request) error
 
-	// Took, if not nil, is told of each request of a batch that has ended. It may
-	// be told again by the next Run, when this one dies meanwhile.
+	// Took, if not nil, is told of each request of a batch that has ended; of one
+	// that is lost, of those that have a result. It may be told again by the next
+	// Run, when this one dies meanwhile.
 	Took func(Outcome) error
 
 	// Emit takes the results, in the order of the requests.
@@ -140,9 +143,6 @@ var ErrInUse = errors.New("another process is at work on these batches")
 
 // ErrForeign says that the folder belongs to another endpoint.
 var ErrForeign = errors.New("the batches belong to another endpoint or account")
-
-// ErrGone says that the provider knows a batch no more, or that it is another's.
-var ErrGone = errors.New("the provider has no such batch, for this account")
 
 // URLOf is the URL that the requests of an API have in a batch.
 func URLOf(api string) string {

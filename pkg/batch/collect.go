@@ -21,7 +21,11 @@ func (r *run) collect(p *part, o object) error {
 	if err := r.tell(p, false); err != nil {
 		return err
 	}
-	p.Collected = true
+	info, err := os.Stat(r.resultsOf(p))
+	if err != nil {
+		return err
+	}
+	p.Collected, p.Results = true, info.Size()
 	for _, id := range []string{p.FileID, o.OutputFileID, o.ErrorFileID} {
 		if id != "" {
 			r.state.Leftovers = append(r.state.Leftovers, id)
@@ -64,7 +68,7 @@ func (r *run) followUp(p *part) error {
 			r.lost++
 			return nil
 		}
-		in, err := ParseInput(line)
+		in, err := r.input(p, line)
 		if err != nil {
 			return err
 		}
@@ -109,8 +113,7 @@ func (r *run) clean(ctx context.Context) error {
 // eachRequest calls do with the number, from 1, the name and the line of each
 // request of a part.
 func (r *run) eachRequest(p *part, do func(n int, s sum, line []byte) error) error {
-	path := r.requestsOf(p)
-	f, err := os.Open(path)
+	f, err := os.Open(r.requestsOf(p))
 	if err != nil {
 		return err
 	}
@@ -126,10 +129,19 @@ func (r *run) eachRequest(p *part, do func(n int, s sum, line []byte) error) err
 		}
 		s, ok := sumOfLine(line)
 		if !ok {
-			return fmt.Errorf("%s: line %d is not one of ours", path, n)
+			return r.damaged(p, r.requestsOf(p), fmt.Sprintf("line %d is not one of ours", n))
 		}
 		if err := do(n, s, line); err != nil {
 			return err
 		}
 	}
+}
+
+// input reads a line of the requests of a part.
+func (r *run) input(p *part, line []byte) (Input, error) {
+	in, err := ParseInput(line)
+	if err != nil {
+		err = r.damaged(p, r.requestsOf(p), err.Error())
+	}
+	return in, err
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"net/http"
 	"time"
 
 	"gptpipe/pkg/llm"
@@ -27,6 +26,8 @@ func (r *run) drive(ctx context.Context) error {
 		}
 		waiting := r.waiting()
 		switch {
+		case len(waiting) == 0 && r.losses != nil:
+			return r.losses
 		case len(waiting) == 0:
 			return r.stopped
 		case ctx.Err() != nil:
@@ -64,7 +65,7 @@ func (r *run) drive(ctx context.Context) error {
 func (r *run) waiting() []*part {
 	var parts []*part
 	for _, p := range r.state.Parts {
-		if p.needed && !p.Collected {
+		if p.needed && !p.ends() {
 			parts = append(parts, p)
 		}
 	}
@@ -145,8 +146,9 @@ func (r *run) unreachable(p *part, err error) error {
 	switch {
 	case errors.As(err, new(*llm.WaitError)) || !errors.As(err, &e):
 		return batchError(p.BatchID, err)
-	case e.Status == http.StatusNotFound && !e.Final():
-		return batchError(p.BatchID, ErrGone)
+	case gone(err):
+		r.lose(p, batchError(p.BatchID, ErrGone))
+		return nil
 	case !e.Retry:
 		return batchError(p.BatchID, err)
 	}
@@ -186,7 +188,7 @@ func (r *run) rejected(p *part, o object) error {
 
 func (r *run) anyRunning() bool {
 	for _, p := range r.state.Parts {
-		if p.needed && p.BatchID != "" && !p.Collected {
+		if p.needed && p.BatchID != "" && !p.ends() {
 			return true
 		}
 	}
@@ -208,6 +210,8 @@ func (r *run) report() {
 		switch {
 		case p.Collected:
 			s.State = "collected"
+		case p.live.lost:
+			s.State = "lost"
 		case p.BatchID == "":
 			s = Status{State: "waiting", Requests: p.Lines}
 		default:

@@ -51,7 +51,7 @@ func (r *run) result(it *item) (result Result, ready bool, err error) {
 	if err != nil {
 		return result, false, err
 	}
-	if at.kind == pending || at.kind == held {
+	if at.kind == pending || at.kind == held || at.kind == failed && !r.partOf(at).Collected {
 		return result, false, nil
 	}
 	result.Response, result.Err, err = r.outcome(at)

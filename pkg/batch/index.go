@@ -29,6 +29,7 @@ type place struct {
 	offset int64
 	length int
 	wanted bool // this run has it among its requests
+	told   bool // an earlier run has told of its answer
 }
 
 // lacks reports whether a request has neither an answer nor a hope of one.
@@ -45,12 +46,13 @@ type index struct {
 }
 
 // A slot holds the sum, the offset, the length, and the part with the kind,
-// whose top bit says that it is wanted; a free slot is zero.
+// whose top bits say that it is wanted and told of; a free slot is zero.
 const (
 	slotSize  = 32
 	firstSize = 1 << 10
 	probe     = 8 // slots read at once
 	wantedBit = 0x80
+	toldBit   = 0x40
 )
 
 func newIndex(dir string) (*index, error) {
@@ -101,8 +103,9 @@ func (x *index) get(s sum) (place, error) {
 	}
 	last := binary.LittleEndian.Uint32(slot[28:])
 	return place{
-		kind:   kind(last >> 24 &^ wantedBit),
+		kind:   kind(last >> 24 &^ (wantedBit | toldBit)),
 		wanted: last>>24&wantedBit != 0,
+		told:   last>>24&toldBit != 0,
 		part:   int(last & (1<<24 - 1)),
 		offset: int64(binary.LittleEndian.Uint64(slot[16:])),
 		length: int(binary.LittleEndian.Uint32(slot[24:])),
@@ -129,6 +132,9 @@ func (x *index) put(s sum, p place) error {
 	last := uint32(p.kind)<<24 | uint32(p.part)
 	if p.wanted {
 		last |= wantedBit << 24
+	}
+	if p.told {
+		last |= toldBit << 24
 	}
 	binary.LittleEndian.PutUint32(slot[28:], last)
 	_, err = x.file.WriteAt(slot[:], at)

@@ -2,6 +2,9 @@ package batch
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"time"
 
@@ -25,6 +28,8 @@ type run struct {
 	lost     int // of them: failed for good
 
 	stopped error // of Job.Reserve: nothing more is submitted
+	losses  *LostError
+	tallies int64 // that were made
 
 	full  time.Time // when the provider's queue had no room, or zero
 	room  bool      // it may have some again
@@ -40,8 +45,8 @@ type run struct {
 // text; one that is Final concerns every request. A *llm.WaitError is a wait
 // beyond Job.MaxWait. When ctx ends its cause is returned; calls under way are
 // finished, as Client.Send has it. ErrInUse, ErrForeign and *fs.PathError are
-// about the folder, ErrGone and ErrLacking about a batch in it; whatever Requests, Reserve, Took and Emit return is returned
-// as it is.
+// about the folder, a *LostError is about batches in it. Whatever Requests,
+// Reserve, Took and Emit return is returned as it is.
 func Run(ctx context.Context, job Job) error {
 	job.test.fill()
 	r, err := open(&job)
@@ -111,15 +116,22 @@ func (r *run) recover(ctx context.Context) error {
 			}
 			changed = true
 		}
-		if p.BatchID != "" {
+		there, err := r.requestsThere(p)
+		if err != nil {
+			return err
+		}
+		if p.BatchID != "" && there {
 			kept = append(kept, p)
 			continue
+		}
+		if p.BatchID != "" {
+			r.warn(fmt.Errorf("%s is not there: %s is forgotten", r.requestsOf(p), p.BatchID))
 		}
 		changed = true
 		if p.FileID != "" {
 			r.state.Leftovers = append(r.state.Leftovers, p.FileID)
 		}
-		if err := os.Remove(r.requestsOf(p)); err != nil && !os.IsNotExist(err) {
+		if err := errors.Join(os.RemoveAll(r.requestsOf(p)), os.RemoveAll(r.resultsOf(p))); err != nil { // which bears that there is none
 			return err
 		}
 	}
@@ -145,6 +157,31 @@ func (r *run) recover(ctx context.Context) error {
 	}
 	r.final = nil // of an earlier run; its requests are asked again
 	return nil
+}
+
+// requestsThere reports whether the file of the requests of a part, and that of
+// its results if it is collected, are there and whole. One without requests is
+// to be forgotten.
+func (r *run) requestsThere(p *part) (bool, error) {
+	info, err := os.Stat(r.requestsOf(p))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case err != nil:
+		return false, err
+	case info.Size() != p.Bytes && p.BatchID != "":
+		return false, r.damaged(p, r.requestsOf(p), fmt.Sprintf("it has %d bytes of %d", info.Size(), p.Bytes))
+	case !p.Collected:
+		return true, nil
+	}
+	info, err = os.Stat(r.resultsOf(p))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, r.damaged(p, r.resultsOf(p), "it is not there")
+	case err == nil && p.Results > 0 && info.Size() != p.Results:
+		return false, r.damaged(p, r.resultsOf(p), fmt.Sprintf("it has %d bytes of %d", info.Size(), p.Results))
+	}
+	return true, err
 }
 
 // enter puts the requests of a part into the index.

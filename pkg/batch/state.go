@@ -40,7 +40,9 @@ type part struct {
 
 	BatchID string `json:"batch_id,omitempty"` // created
 
-	Collected bool `json:"collected,omitempty"` // the results are here
+	Collected bool  `json:"collected,omitempty"` // the results are here
+	Told      bool  `json:"told,omitempty"`      // or some are, and the caller was told of them
+	Results   int64 `json:"results,omitempty"`   // bytes of them, once all are
 
 	made   bool // by this run
 	needed bool // it has requests of this run
@@ -55,7 +57,12 @@ type live struct {
 	outage   time.Time     // when polls began to fail, or zero
 	lacking  time.Time     // when results were first found lacking, or zero
 	fetches  int           // of all files, with results lacking
+	marked   bool          // those of an earlier run are noted as told of
+	lost     bool          // this run has given it up
 }
+
+// ends reports whether this run is done with it.
+func (p *part) ends() bool { return p.Collected || p.live.lost }
 
 // underWay reports whether the provider may be at work on it, or be done.
 func (p *part) underWay() bool { return !p.Collected && (p.BatchID != "" || !p.Tried.IsZero()) }
@@ -69,6 +76,9 @@ func (r *run) resultsOf(p *part) string  { return r.path(p.results()) }
 
 func (p *part) requests() string { return fmt.Sprintf("part-%06d.jsonl", p.N) }
 func (p *part) results() string  { return fmt.Sprintf("part-%06d.results.jsonl", p.N) }
+
+// filesOf is the path of all files of a part, as a pattern of the shell.
+func (r *run) filesOf(p *part) string { return r.path(fmt.Sprintf("part-%06d.*", p.N)) }
 
 // tag is what the batch of a part has in its metadata.
 func (r *run) tag(p *part) string { return fmt.Sprintf("%s-%d-%d", r.state.ID, p.N, p.Attempt) }

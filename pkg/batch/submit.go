@@ -113,7 +113,7 @@ func (r *run) withdraw(ctx context.Context, p *part) error {
 func (r *run) maySubmit() bool {
 	validating := 0
 	for _, p := range r.state.Parts {
-		if p.BatchID != "" && !p.Collected && p.live.object.Status == "validating" {
+		if p.BatchID != "" && !p.ends() && p.live.object.Status == "validating" {
 			validating++
 		}
 	}

@@ -2,8 +2,6 @@ package batch
 
 import (
 	"errors"
-	"io"
-	"os"
 
 	"gptpipe/pkg/llm"
 	"gptpipe/pkg/wire"
@@ -12,34 +10,13 @@ import (
 // take puts the results of a part into the index. Lines that are none, or
 // answer what was not asked, are passed over: their requests are missing.
 func (r *run) take(p *part) error {
-	f, err := os.Open(r.resultsOf(p))
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	in := newLines(f)
-	for {
-		line, offset, err := in.read()
-		switch {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return err
-		}
-		out, err := ParseOutput(line)
-		if err != nil {
-			continue
-		}
-		s, ok := parseSum(out.CustomID)
-		if !ok {
-			continue
-		}
+	return r.eachResult(p, func(offset int64, line []byte, out Output, s sum) error {
 		at, err := r.index.get(s)
 		if err != nil {
 			return err
 		}
 		if at.part != p.N || at.kind == unknown || at.kind == answered {
-			continue
+			return nil
 		}
 		_, e, err := r.read(out)
 		if err != nil {
@@ -55,10 +32,8 @@ func (r *run) take(p *part) error {
 		if at.kind == answered && at.wanted {
 			r.answered++
 		}
-		if err := r.index.put(s, at); err != nil {
-			return err
-		}
-	}
+		return r.index.put(s, at)
+	})
 }
 
 // read says what a line of the results comes to. Its last value is a fault of
@@ -96,13 +71,13 @@ func (r *run) tell(p *part, only bool) error {
 		if err != nil || at.part != p.N {
 			return err
 		}
-		if at.kind == pending {
-			if only {
-				return nil
-			}
+		switch {
+		case at.told || only && at.kind == pending:
+			return nil
+		case at.kind == pending:
 			at.kind = missing
 		}
-		in, err := ParseInput(line)
+		in, err := r.input(p, line)
 		if err != nil {
 			return err
 		}

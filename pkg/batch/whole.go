@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
 	"os"
 	"time"
 )
@@ -17,23 +17,37 @@ var ErrLacking = errors.New("results that it counts are not there")
 // batch counts.
 const maxFetches = 8
 
-// promised is how many results of a part its batch counts, once it has ended.
-// Those that failed are in a file for sure where the batch is completed.
-func (o *object) promised(p *part) int {
-	n := o.Counts.Completed
+// lacks is what the results of a batch that has ended lack of what it counts,
+// or nil. A provider may count answers that are failures as completed: so are
+// taken those that it does not count as failed. Expired requests are no answers,
+// however many there are.
+func (o *object) lacks(p *part, t tally) error {
+	completed := min(o.Counts.Completed, p.Lines)
+	answers := t.answers + max(t.refused-o.Counts.Failed, 0)
+	promised := completed
 	switch {
 	case o.uncounted():
-		n = p.Lines
-	case o.Status == "completed":
-		n += o.Counts.Failed
+		promised = p.Lines
+	case o.Status == "completed": // else those that failed need not be in a file
+		promised = min(completed+o.Counts.Failed, p.Lines)
 	}
-	return min(n, p.Lines)
+	switch {
+	case t.answers+t.refused >= p.Lines:
+		return nil
+	case answers < completed:
+		return fmt.Errorf("%w: only %d of %d answers", ErrLacking, answers, completed)
+	case t.all() < promised:
+		return fmt.Errorf("%w: only %d of %d", ErrLacking, t.all(), promised)
+	case completed > 0 && o.OutputFileID == "":
+		return fmt.Errorf("%w: no file is named", ErrLacking)
+	}
+	return nil
 }
 
 // uncounted reports whether a batch has done all that it was given and the
 // provider does not count.
 func (o *object) uncounted() bool {
-	return o.Status == "completed" && o.Counts.Completed+o.Counts.Failed == 0
+	return o.Status == "completed" && o.Counts.Total+o.Counts.Completed+o.Counts.Failed == 0
 }
 
 // named reports whether each file is named that the counts promise.
@@ -48,12 +62,20 @@ func (o *object) named() bool {
 // fetch gets the results of a batch that has ended, and reports whether all are
 // there. Files may be named, and filled, some time after the end.
 func (r *run) fetch(ctx context.Context, p *part, o object) (whole bool, err error) {
+	if err := r.markTold(p); err != nil {
+		return false, err
+	}
+	var lacks error
 	err = writeFile(r.resultsOf(p), func(f *os.File) error {
 		for _, id := range []string{o.OutputFileID, o.ErrorFileID} {
 			if id == "" {
 				continue
 			}
-			if err := r.download(ctx, id, f); err != nil {
+			err := r.download(ctx, id, f)
+			if gone(err) {
+				lacks, err = fmt.Errorf("%s: %w", id, ErrGone), nil
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -62,17 +84,23 @@ func (r *run) fetch(ctx context.Context, p *part, o object) (whole bool, err err
 	if err != nil {
 		return false, batchError(o.ID, err)
 	}
-	n, err := r.countResults(p)
-	if err != nil || n >= o.promised(p) {
-		return err == nil, err
+	t, err := r.tally(p)
+	if err != nil {
+		return false, err
 	}
-	return false, r.lacking(p, o, n)
+	if lacks == nil || t.answers+t.refused >= p.Lines {
+		lacks = o.lacks(p, t)
+	}
+	if lacks == nil {
+		return true, nil
+	}
+	return false, r.lacking(p, o, lacks)
 }
 
-// lacking is a batch that has ended, of whose results only n are there: for a
+// lacking is a batch that has ended, of whose results not all are there: for a
 // while one waits for the others.
-func (r *run) lacking(p *part, o object, n int) error {
-	err := batchError(o.ID, fmt.Errorf("%w: only %d of %d", ErrLacking, n, o.promised(p)))
+func (r *run) lacking(p *part, o object, err error) error {
+	err = batchError(o.ID, err)
 	now := time.Now()
 	if p.live.lacking.IsZero() {
 		p.live.lacking, p.live.interval = now, 0
@@ -86,35 +114,39 @@ func (r *run) lacking(p *part, o object, n int) error {
 		return nil
 	}
 	// Those that are there are paid for, and may never be fetched again.
-	if failed := r.take(p); failed != nil {
-		return failed
+	if err := r.take(p); err != nil {
+		return err
 	}
-	if failed := r.tell(p, true); failed != nil {
-		return failed
+	r.final = nil // an error of one of these must not keep the other batches waiting
+	if err := r.tell(p, true); err != nil {
+		return err
 	}
-	return err
+	r.lose(p, err)
+	p.Told = true
+	return r.save()
 }
 
-// countResults counts the lines of the results that answer a request of ours.
-func (r *run) countResults(p *part) (n int, err error) {
-	f, err := os.Open(r.resultsOf(p))
-	if err != nil {
-		return 0, err
+// markTold notes of which requests of a part an earlier run has told that they
+// are answered, before the results that it had are fetched anew.
+func (r *run) markTold(p *part) error {
+	if !p.Told || p.live.marked {
+		return nil
 	}
-	defer f.Close()
-	in := newLines(f)
-	for {
-		line, _, err := in.read()
-		switch {
-		case errors.Is(err, io.EOF):
-			return n, nil
-		case err != nil:
-			return 0, err
+	p.live.marked = true
+	err := r.eachResult(p, func(_ int64, _ []byte, out Output, s sum) error {
+		at, err := r.index.get(s)
+		if err != nil || at.part != p.N {
+			return err
 		}
-		if out, err := ParseOutput(line); err == nil {
-			if _, ours := parseSum(out.CustomID); ours {
-				n++
-			}
+		resp, e, err := r.read(out)
+		if err != nil || resp == nil || e != nil && e.Retry {
+			return err
 		}
+		at.told = true
+		return r.index.put(s, at)
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
+	return err
 }
