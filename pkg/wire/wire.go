@@ -34,8 +34,9 @@ import (
 )
 
 // maxAnswer bounds the body of one answer, in bytes: a server that never stops
-// is cut off there. The largest are those with many embeddings, of some 10 MB.
-const maxAnswer = 64 << 20
+// is cut off there. It is twice what a line of records may surely have, for an
+// answer that repeats one; many embeddings are some 10 MB.
+const maxAnswer = 128 << 20
 
 // Options describe an endpoint and how to speak to it.
 type Options struct {
