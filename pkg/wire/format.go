@@ -144,7 +144,9 @@ func setText(to *string, value []byte) error {
 	return nil
 }
 
-func setInt(to *int, value []byte) (err error) {
-	*to, err = strconv.Atoi(string(value))
+// setInt reads a whole number, in whatever form: 0, 0.0, 0e1.
+func setInt(to *int, value []byte) error {
+	f, err := strconv.ParseFloat(string(value), 64)
+	*to = int(f)
 	return err
 }

@@ -38,6 +38,10 @@ func TestReadAnswers(t *testing.T) {
 			want: llm.Response{FinishReason: "length"}},
 		{name: "an error that is null", api: "chat", body: `{"error":null,` + chat(`{"message":{"content":"hi"}}`)[1:],
 			want: llm.Response{Text: "hi"}},
+		{name: "with an empty delta beside it, as from Perplexity", api: "chat", body: chat(`{"index":0.0,"message":{"content":"hi"},"delta":{"role":"assistant","content":""},"finish_reason":"stop"}`),
+			want: llm.Response{Text: "hi", FinishReason: "stop"}},
+		{name: "with a delta before it", api: "chat", body: chat(`{"delta":{"content":"x","refusal":"no","tool_calls":[{}]},"message":{"content":"hi"},"finish_reason":"stop"}`),
+			want: llm.Response{Text: "hi", FinishReason: "stop"}},
 		{name: "no content at all", api: "chat", body: chat(`{"message":{},"finish_reason":"stop"}`), fails: "no content"},
 		{name: "a number for content", api: "chat", body: chat(`{"message":{"content":7}}`), fails: "not the JSON it should be: choices.message.content has the wrong type"},
 		{name: "no choices", api: "chat", body: `{"id":"c"}`, fails: "no choices"},
@@ -97,6 +101,9 @@ func TestReadStreams(t *testing.T) {
 		final     bool
 	}{
 		{name: "usual", api: "chat", events: []string{text(`{"role":"assistant","content":""}`), text(`{"content":"a"}`), text(`{"content":"b"}`), stop, "[DONE]"}, want: "ab"},
+		{name: "with the whole so far beside it, as from Perplexity", api: "chat", events: []string{
+			`{"model":"m","choices":[{"index":0,"delta":{"content":"a"},"message":{"content":"a"}}]}`,
+			`{"model":"m","choices":[{"index":0,"message":{"content":"ab"},"delta":{"content":"b"}}]}`, stop}, want: "ab"},
 		{name: "an end without [DONE]", api: "chat", events: []string{text(`{"content":"a"}`), stop}, want: "a"},
 		{name: "an end without finish_reason", api: "chat", events: []string{text(`{"content":"a"}`), "[DONE]"}, want: "a"},
 		{name: "no end at all", api: "chat", events: []string{text(`{"content":"a"}`)}, fails: "cut before its end"},
