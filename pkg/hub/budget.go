@@ -72,15 +72,15 @@ func late(g proto.Grant, asked, came time.Duration) bool { return came-g.At > g.
 // Free says whether Start need not be asked now: it would answer at once.
 func (c *Client) Free(b Budget) bool { return b.Valid() && c.use(b) }
 
-// Settle tells that a request for which Start reserved so many tokens took so many. It never blocks. While the connection
+// Settle tells that a request for which Start reserved so many tokens, as long ago as age, took so many. It never blocks. While the connection
 // is broken it is kept for the next one; only what was under way when it broke is lost. What is not settled when the
 // client closes, or its process dies, is given back.
-func (c *Client) Settle(b Budget, reserved, used int) {
+func (c *Client) Settle(b Budget, reserved, used int, age time.Duration) {
 	if !b.Valid() {
 		return
 	}
 	r := uint64(min(max(reserved, 0), proto.MaxTokens))
-	s := proto.Settle{Name: b.Name, Reserved: r, Used: uint64(min(max(used, 0), proto.MaxTokens))}
+	s := proto.Settle{Name: b.Name, Reserved: r, Used: uint64(min(max(used, 0), proto.MaxTokens)), Age: age}
 	c.post(proto.OpSettle, s.Append(nil))
 }
 

@@ -89,7 +89,7 @@ func greet(ctx context.Context, conn *net.UnixConn, r *bufio.Reader, session [16
 	if err := place.CheckListener(conn); err != nil {
 		return none, permanent(err)
 	}
-	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Now()) })
+	stop := context.AfterFunc(ctx, panics.Func(func() { conn.SetDeadline(time.Now()) }))
 	defer stop()
 	conn.SetDeadline(time.Now().Add(helloTimeout))
 

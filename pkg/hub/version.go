@@ -13,6 +13,7 @@ import (
 
 	"gptpipe/pkg/hub/place"
 	"gptpipe/pkg/hub/proto"
+	"gptpipe/pkg/panics"
 )
 
 // ErrStays: the keeper was started by hand, and is not asked to finish for another.
@@ -111,7 +112,7 @@ func stop(ctx context.Context, folder string, onDemand bool) error {
 // dismiss asks the keeper at the other end to leave. The connection ends when it has closed the database.
 func dismiss(ctx context.Context, conn net.Conn, r *bufio.Reader) error {
 	conn.SetDeadline(time.Now().Add(replyTimeout))
-	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Now()) })
+	stop := context.AfterFunc(ctx, panics.Func(func() { conn.SetDeadline(time.Now()) }))
 	defer stop()
 
 	w := bufio.NewWriter(conn)

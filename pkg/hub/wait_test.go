@@ -131,7 +131,7 @@ func TestPostedWhileBroken(t *testing.T) {
 	end <- true
 	<-l.down
 	b := Budget{Name: "b"}
-	c.Settle(b, 0, 5)
+	c.Settle(b, 0, 5, 0)
 	c.Hold(b, time.Second)
 	c.Hold(b, -time.Second)
 	if _, err := c.Totals(t.Context()); err == nil { // which makes a connection; the reply is none

@@ -189,7 +189,7 @@ func TestTokensAcrossKeepers(t *testing.T) {
 	if _, err := clients[1].Start(t.Context(), b, 100); err != nil {
 		t.Fatal(err)
 	}
-	clients[0].Settle(b, 100, 60_100)
+	clients[0].Settle(b, 100, 60_100, 0)
 	if _, err := clients[0].Stats(t.Context()); err != nil { // after which that has been read
 		t.Fatal(err)
 	}
@@ -208,7 +208,7 @@ func TestTokensAcrossKeepers(t *testing.T) {
 	cannot()
 	stop(t, dir)
 	cannot()
-	clients[0].Settle(b, 60_100, 100)
+	clients[0].Settle(b, 60_100, 100, 0)
 	if _, err := clients[0].Stats(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -227,7 +227,7 @@ func TestTokensOfTheDead(t *testing.T) {
 			t.Fatal(reserved, err)
 		}
 	}
-	clients[0].Settle(b, 1000, 1000)
+	clients[0].Settle(b, 1000, 1000, 0)
 	done := make(chan error)
 	go func() {
 		_, err := clients[2].Start(t.Context(), b, 100)

@@ -245,7 +245,8 @@ func (s *budgets) forget(p *peer, start proto.Start) {
 	}
 	if b.remove(func(r *request) bool { return r.peer == p && r.ID == start.ID }) == 0 {
 		b.reserve(p, -int(start.Tokens))
-		b.Withdraw(time.Now(), -int(start.Tokens))
+		now := time.Now()
+		b.Correct(now, now, -int(start.Tokens)) // it has just been granted
 		s.ledger.write(b)
 	}
 	s.dispatch(b)
@@ -270,7 +271,8 @@ func (s *budgets) settle(p *peer, m proto.Settle) {
 	defer s.mu.Unlock()
 	if b := s.byName[m.Name]; b != nil {
 		b.reserve(p, -int(m.Reserved))
-		b.Withdraw(time.Now(), int(m.Used)-int(m.Reserved))
+		now := time.Now()
+		b.Correct(now, now.Add(-max(0, m.Age)), int(m.Used)-int(m.Reserved))
 		s.ledger.write(b)
 		s.dispatch(b)
 	}
@@ -310,7 +312,7 @@ func (s *budgets) drop(p *peer) {
 		b.remove(func(r *request) bool { return r.peer == p })
 		if n := b.reserved[p]; n > 0 && !s.closed { // else it is settled with the next keeper
 			delete(b.reserved, p)
-			b.Withdraw(b.used, -n)
+			b.Correct(b.used, time.Time{}, -n)
 			s.ledger.write(b)
 		}
 		s.limit(b)

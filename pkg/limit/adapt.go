@@ -104,7 +104,7 @@ func (a *Adapter) AtOnce() int {
 // Complete implements llm.Completer.
 func (a *Adapter) Complete(ctx context.Context, req *llm.Request) (*llm.Response, error) {
 	if a.paced.Load() {
-		if _, err := a.line.Start(ctx, 0); err != nil {
+		if _, err := a.line.Start(ctx, func() int { return 0 }); err != nil {
 			return nil, err
 		}
 	}

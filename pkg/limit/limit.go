@@ -35,15 +35,21 @@ const (
 
 // A Pacer lets requests start. It is safe for concurrent use.
 type Pacer interface {
-	// Start waits until a request that will take about so many tokens may
-	// start, and reports whether these were reserved: only then they are to be
-	// settled. Its error is the cause of ctx.
-	Start(ctx context.Context, tokens int) (reserved bool, err error)
-	// Settle tells that a request for which so many tokens were reserved took
-	// so many.
-	Settle(reserved, used int)
+	// Start waits until a request may start, and answers what was reserved for
+	// it, which is to be settled. About how many tokens it will take is asked
+	// late, when its turn is near and more is known of those before it. Its error
+	// is the cause of ctx.
+	Start(ctx context.Context, estimate func() int) (Reservation, error)
+	// Settle tells how many tokens a request took.
+	Settle(r Reservation, used int)
 	// Hold lets nothing start for d.
 	Hold(d time.Duration)
+}
+
+// A Reservation is the tokens that were set aside for a request when it started.
+type Reservation struct {
+	tokens int
+	at     time.Time // zero: nothing was
 }
 
 // New puts a pacer around next. Each call of next is one start.
@@ -61,8 +67,7 @@ type limiter struct {
 }
 
 func (l *limiter) Complete(ctx context.Context, req *llm.Request) (*llm.Response, error) {
-	estimate := l.estimate(req)
-	reserved, err := l.pacer.Start(ctx, estimate)
+	reserved, err := l.pacer.Start(ctx, func() int { return l.estimate(req) })
 	if err != nil {
 		return nil, err
 	}
@@ -76,11 +81,11 @@ func (l *limiter) Complete(ctx context.Context, req *llm.Request) (*llm.Response
 		l.pacer.Hold(min(e.Wait, most))
 	}
 	switch {
-	case !reserved:
+	case reserved.at.IsZero():
 	case resp != nil:
-		l.settle(estimate, req, resp)
+		l.settle(reserved, req, resp)
 	case e != nil:
-		l.pacer.Settle(estimate, 0) // a request that failed used no tokens
+		l.pacer.Settle(reserved, 0) // a request that failed used no tokens
 	}
 	return resp, err
 }
@@ -93,10 +98,10 @@ func (l *limiter) estimate(req *llm.Request) int {
 
 // settle corrects an estimate by the real usage, if the server told it; else the
 // estimate stands.
-func (l *limiter) settle(estimate int, req *llm.Request, resp *llm.Response) {
+func (l *limiter) settle(r Reservation, req *llm.Request, resp *llm.Response) {
 	input, output := resp.Tokens()
 	if input+output == 0 {
-		l.pacer.Settle(estimate, estimate)
+		l.pacer.Settle(r, r.tokens)
 		return
 	}
 	l.mu.Lock()
@@ -106,5 +111,5 @@ func (l *limiter) settle(estimate int, req *llm.Request, resp *llm.Response) {
 		l.perByte += (float64(input)/float64(len(req.Body)) - l.perByte) / l.known
 	}
 	l.mu.Unlock()
-	l.pacer.Settle(estimate, input+output)
+	l.pacer.Settle(r, input+output)
 }

@@ -240,7 +240,11 @@ func TestTokensAreSettled(t *testing.T) {
 						used += test.input + test.output
 					}
 				}
-				if part := float64(used) / (9 * limit); part < 0.98 || part > 1.02 {
+				least := 0.98
+				if test.failEvery == 2 { // what is reserved for those that will fail stands in the minute while they are under way
+					least = 0.95
+				}
+				if part := float64(used) / (9 * limit); part < least || part > 1.02 {
 					t.Errorf("%.1f %% of the limit was used", 100*part)
 				}
 			})
@@ -256,17 +260,26 @@ func TestTokensInAMinute(t *testing.T) {
 		input               int
 		leastOut, mostOut   int
 		leastTime, mostTime time.Duration
+		jobs                int
+		fails               int // one in so many
 	}{
-		{100_000, 20, 5, 10, 50 * time.Millisecond, 200 * time.Millisecond},
-		{100_000, 237, 5, 10, 50 * time.Millisecond, 200 * time.Millisecond},
-		{100_000, 237, 100, 400, time.Second, 4 * time.Second},
-		{100_000, 3000, 5, 20, 200 * time.Millisecond, 2 * time.Second},
-		{100_000, 3000, 1000, 1000, time.Second, 5 * time.Second},
-		{1_000_000, 237, 5, 10, 50 * time.Millisecond, 200 * time.Millisecond},
-		{1_000_000, 237, 100, 1000, time.Second, 4 * time.Second},
-		{1_000_000, 3000, 200, 1000, time.Second, 5 * time.Second},
+		{100_000, 20, 5, 10, 50 * time.Millisecond, 200 * time.Millisecond, 64, 0},
+		{100_000, 237, 5, 10, 50 * time.Millisecond, 200 * time.Millisecond, 64, 0},
+		{100_000, 237, 100, 400, time.Second, 4 * time.Second, 64, 0},
+		{100_000, 3000, 5, 20, 200 * time.Millisecond, 2 * time.Second, 64, 0},
+		{100_000, 3000, 1000, 1000, time.Second, 5 * time.Second, 64, 0},
+		{1_000_000, 237, 5, 10, 50 * time.Millisecond, 200 * time.Millisecond, 64, 0},
+		{1_000_000, 237, 100, 1000, time.Second, 4 * time.Second, 64, 0},
+		{1_000_000, 3000, 200, 1000, time.Second, 5 * time.Second, 64, 0},
+		{100_000, 20, 5, 5, 200 * time.Millisecond, 201 * time.Millisecond, 64, 0},
+		{100_000, 20, 5, 5, 5 * time.Second, 5001 * time.Millisecond, 1000, 0},
+		{100_000, 20, 5, 5, 5 * time.Second, 5001 * time.Millisecond, 4000, 0},
+		{1_000_000, 100, 20, 20, 5 * time.Second, 5001 * time.Millisecond, 1000, 0},
+		{100_000, 237, 5, 10, 50 * time.Millisecond, 200 * time.Millisecond, 64, 4},
+		{100_000, 237, 100, 400, time.Second, 4 * time.Second, 64, 4},
+		{1_000_000, 100, 20, 40, time.Second, 5 * time.Second, 1000, 8},
 	} {
-		t.Run(fmt.Sprintf("%v a minute, %d in, %d to %d out", test.limit, test.input, test.leastOut, test.mostOut), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%v a minute, %d in, %d to %d out, %d jobs, one in %d fails", test.limit, test.input, test.leastOut, test.mostOut, test.jobs, test.fails), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newServer(0)
 				s.takes = random(test.leastTime, test.mostTime)
@@ -276,13 +289,20 @@ func TestTokensInAMinute(t *testing.T) {
 					s.mu.Lock()
 					defer s.mu.Unlock()
 					for len(tokens) <= n {
-						tokens = append(tokens, test.input+test.leastOut+rng.IntN(test.mostOut-test.leastOut+1))
+						takes := test.input + test.leastOut + rng.IntN(test.mostOut-test.leastOut+1)
+						if test.fails > 0 && rng.IntN(test.fails) == 0 {
+							takes = 0
+						}
+						tokens = append(tokens, takes)
+					}
+					if tokens[n] == 0 {
+						return nil, &llm.Error{Type: llm.Server, Status: 500}
 					}
 					return usage(test.input, tokens[n]-test.input), nil
 				}
 				const minutes = 6
-				keepBusy(t, New(s, Local(pace.Limits{TokensPerMinute: test.limit})), 64, minutes*time.Minute, 120+4*test.input)
-				first, sum, used := 0, 0, 0
+				keepBusy(t, New(s, Local(pace.Limits{TokensPerMinute: test.limit})), test.jobs, minutes*time.Minute, 120+4*test.input)
+				first, sum, used, most := 0, 0, 0, 0.0
 				for n, at := range s.came {
 					if at < test.mostTime+2*time.Second { // those that were there before the first answers had their estimates then
 						first = n + 1
@@ -291,15 +311,16 @@ func TestTokensInAMinute(t *testing.T) {
 					for sum += tokens[n]; at-s.came[first] >= time.Minute; first++ {
 						sum -= tokens[first]
 					}
-					if part := float64(sum) / test.limit; part > 1.02 {
-						t.Fatalf("%.1f %% of the limit in the minute to %v", 100*part, at)
+					if most = max(most, float64(sum)/test.limit); most > 1.02 {
+						t.Fatalf("%.1f %% of the limit in the minute to %v", 100*most, at)
 					}
 					if at >= time.Minute && at < minutes*time.Minute {
 						used += tokens[n]
 					}
 				}
-				if part := float64(used) / (minutes - 1) / test.limit; part < 0.98 {
-					t.Errorf("%.1f %% of the limit was used", 100*part)
+				part := float64(used) / (minutes - 1) / test.limit
+				if t.Logf("at most %.1f %% of the limit, on average %.1f %%", 100*most, 100*part); part < 0.98 {
+					t.Error("the limit was not used")
 				}
 			})
 		})

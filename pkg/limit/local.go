@@ -34,20 +34,25 @@ type local struct {
 }
 
 // Start implements Pacer.
-func (l *local) Start(ctx context.Context, tokens int) (reserved bool, err error) {
+func (l *local) Start(ctx context.Context, estimate func() int) (Reservation, error) {
 	if ctx.Err() != nil {
-		return false, context.Cause(ctx)
+		return Reservation{}, context.Cause(ctx)
 	}
 	select {
 	case l.head <- struct{}{}:
 		defer func() { <-l.head }()
 	case <-ctx.Done():
-		return false, context.Cause(ctx)
+		return Reservation{}, context.Cause(ctx)
 	}
 	for {
-		wait := l.start(time.Now(), tokens)
-		if wait <= 0 {
-			return l.reserves, nil
+		now, tokens := time.Now(), estimate()
+		wait := l.start(now, tokens)
+		switch {
+		case wait > 0:
+		case l.reserves:
+			return Reservation{tokens, now}, nil
+		default:
+			return Reservation{}, nil
 		}
 		t := time.NewTimer(wait)
 		select {
@@ -56,7 +61,7 @@ func (l *local) Start(ctx context.Context, tokens int) (reserved bool, err error
 			t.Stop()
 		case <-ctx.Done():
 			t.Stop()
-			return false, context.Cause(ctx)
+			return Reservation{}, context.Cause(ctx)
 		}
 	}
 }
@@ -82,9 +87,9 @@ func (l *local) limit(limits pace.Limits, now time.Time) {
 }
 
 // Settle implements Pacer.
-func (l *local) Settle(reserved, used int) {
+func (l *local) Settle(r Reservation, used int) {
 	l.mu.Lock()
-	l.account.Withdraw(time.Now(), used-reserved)
+	l.account.Correct(time.Now(), r.at, used-r.tokens)
 	l.mu.Unlock()
 	l.wake()
 }

@@ -10,6 +10,7 @@ import (
 	"gptpipe/pkg/hub"
 	"gptpipe/pkg/llm"
 	"gptpipe/pkg/pace"
+	"gptpipe/pkg/panics"
 )
 
 // A start that is waited for for so long has it looked up whether the server has
@@ -18,6 +19,10 @@ const (
 	moment   = time.Second
 	patience = 3 * time.Second
 )
+
+// inLine is how many requests of a process wait in the hub at once. Their estimates are what was known when they came
+// there; the others wait here, for when more is known.
+const inLine = 8
 
 var errOther = errors.New("it told another process so")
 
@@ -29,13 +34,14 @@ var errOther = errors.New("it told another process so")
 // a *llm.WaitError.
 func Shared(h *hub.Client, b hub.Budget, maxWait time.Duration, broken func(error), held func(time.Duration)) Pacer {
 	limits := pace.Limits{PerSecond: b.PerSecond, PerMinute: b.PerMinute, TokensPerMinute: b.TokensPerMinute}
-	return &shared{hub: h, budget: b, local: Local(limits), maxWait: maxWait, told: broken, held: held}
+	return &shared{hub: h, budget: b, local: Local(limits), line: make(chan struct{}, inLine), maxWait: maxWait, told: broken, held: held}
 }
 
 type shared struct {
 	hub     *hub.Client
 	budget  hub.Budget
 	local   Pacer
+	line    chan struct{}
 	maxWait time.Duration
 	told    func(error)
 	held    func(time.Duration)
@@ -46,33 +52,39 @@ type shared struct {
 }
 
 // Start implements Pacer.
-func (s *shared) Start(ctx context.Context, tokens int) (reserved bool, err error) {
+func (s *shared) Start(ctx context.Context, estimate func() int) (Reservation, error) {
 	if !s.broken.Load() {
-		reserved, err := s.start(ctx, tokens)
+		reserved, err := s.start(ctx, estimate)
 		switch {
 		case err == nil:
 			return reserved, nil
 		case ctx.Err() != nil:
-			return false, context.Cause(ctx)
+			return Reservation{}, context.Cause(ctx)
 		case errors.As(err, new(*llm.WaitError)):
-			return false, err
+			return Reservation{}, err
 		}
 		if s.broken.CompareAndSwap(false, true) {
 			s.told(err)
 		}
 	}
-	return s.local.Start(ctx, tokens)
+	return s.local.Start(ctx, estimate)
 }
 
 // start asks the hub, and gives up if it is held for too long.
-func (s *shared) start(ctx context.Context, tokens int) (reserved bool, err error) {
+func (s *shared) start(ctx context.Context, estimate func() int) (Reservation, error) {
 	if ctx.Err() == nil && s.hub.Free(s.budget) {
-		return false, nil
+		return Reservation{}, nil
+	}
+	select {
+	case s.line <- struct{}{}:
+		defer func() { <-s.line }()
+	case <-ctx.Done():
+		return Reservation{}, context.Cause(ctx)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	var late *time.Timer
 	s.mu.Lock()
-	late = time.AfterFunc(min(moment, s.maxWait), func() {
+	late = time.AfterFunc(min(moment, s.maxWait), panics.Func(func() {
 		if ctx.Err() != nil {
 			return
 		}
@@ -80,15 +92,19 @@ func (s *shared) start(ctx context.Context, tokens int) (reserved bool, err erro
 		s.mu.Lock()
 		late.Reset(again)
 		s.mu.Unlock()
-	})
+	}))
 	s.mu.Unlock()
-	reserved, err = s.hub.Start(ctx, s.budget, tokens)
+	tokens := estimate()
+	reserved, err := s.hub.Start(ctx, s.budget, tokens)
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
 	cancel(nil)
 	late.Stop()
-	return reserved, err
+	if !reserved {
+		return Reservation{}, err
+	}
+	return Reservation{tokens, time.Now()}, nil
 }
 
 // look tells of a hold that has not been told of, or ends who waits if it is too
@@ -132,11 +148,11 @@ func (s *shared) rest(d time.Duration) {
 }
 
 // Settle implements Pacer.
-func (s *shared) Settle(reserved, used int) {
+func (s *shared) Settle(r Reservation, used int) {
 	if s.broken.Load() {
-		s.local.Settle(reserved, used)
+		s.local.Settle(r, used)
 	} else {
-		s.hub.Settle(s.budget, reserved, used)
+		s.hub.Settle(s.budget, r.tokens, used, time.Since(r.at))
 	}
 }
 

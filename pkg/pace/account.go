@@ -10,7 +10,7 @@
 // takes its estimate when it starts, however large, and the next one waits
 // until that has accrued. That alone would let a minute have as much more than the
 // limit as the bucket holds and one request takes. So a request also waits until,
-// with it, the last sixty seconds have no more than half a percent above the limit;
+// with it, the last sixty seconds have no more than one and a half percent above the limit;
 // but not if it takes more than a twentieth of that, for too much of the limit would
 // be lost: a window of sixty seconds may see one such request too many.
 //
@@ -94,13 +94,18 @@ func (a *Account) Start(now time.Time) {
 	a.minute.start(now)
 }
 
-// Withdraw takes n tokens, or gives -n back. What the bucket has no room for is
-// there for the next start alone, so that it does not become a burst.
-func (a *Account) Withdraw(now time.Time, n int) {
+// Withdraw takes the tokens of a start.
+func (a *Account) Withdraw(now time.Time, n int) { a.Correct(now, now, n) }
+
+// Correct takes n more tokens for a request that started at a time, or gives -n
+// back. What the bucket has no room for is there for the next start alone, so
+// that it does not become a burst. If nobody knows when it started, the zero
+// time, the minute keeps what it has.
+func (a *Account) Correct(now, started time.Time, n int) {
 	if !a.limited {
 		return
 	}
-	a.taken.take(now, n)
+	a.taken.take(now, started, n)
 	if n > 0 {
 		n, a.back = max(0, n-a.back), 0
 	} else if over := int(a.tokens.TokensAt(now)) - n - a.tokens.Burst(); over > 0 {

@@ -2,10 +2,10 @@ package pace
 
 import "time"
 
-// Parts of a limit on tokens: what sixty seconds may have of it, the half percent being as much as is lost on average
-// where requests are of different sizes; and above what a request does not wait for room.
+// Parts of a limit on tokens: what sixty seconds may have of it, for estimates that are corrected leave some of it unused
+// where they were too high; and above what a request does not wait for room.
 const (
-	room  = 1.005
+	room  = 1.015
 	large = 1.0 / 20
 )
 
@@ -37,10 +37,17 @@ func (r *recent) pass(now time.Time) {
 	}
 }
 
-func (r *recent) take(now time.Time, n int) {
+// take notes n of a request that started at a time: when it starts, and when it becomes known what it took. Noted at that
+// time, a correction would count for longer than what it corrects.
+func (r *recent) take(now, started time.Time, n int) {
 	r.pass(now)
-	r.taken[r.now%slots] += n
-	r.sum += n
+	if started.Before(r.begin) {
+		return // under another limit
+	}
+	if i := min(int(started.Sub(r.begin)/slot), r.now); i > r.now-slots {
+		r.taken[i%slots] += n
+		r.sum += n
+	}
 }
 
 // wait is how long it takes until there is room for n.

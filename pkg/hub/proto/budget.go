@@ -155,16 +155,20 @@ type Settle struct {
 	Name     string // of the budget
 	Reserved uint64 // both at most MaxTokens
 	Used     uint64
+	Age      time.Duration // since it started
 }
 
 func (s Settle) Append(b []byte) []byte {
-	return appendString(appendUint64(appendUint64(b, s.Reserved), s.Used), s.Name)
+	return appendUint64(appendString(appendUint64(appendUint64(b, s.Reserved), s.Used), s.Name), uint64(s.Age))
 }
 
 // ParseSettle reads a Settle.
 func ParseSettle(b []byte) (Settle, error) {
 	d := decoder{b: b}
 	s := Settle{Reserved: d.uint64(), Used: d.uint64(), Name: d.string()}
+	if len(d.b) > 0 { // clients that are older do not tell
+		s.Age = d.duration()
+	}
 	if s.Reserved > MaxTokens || s.Used > MaxTokens {
 		return s, ErrMessage
 	}

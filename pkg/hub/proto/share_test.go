@@ -28,7 +28,7 @@ func TestSharedMessages(t *testing.T) {
 	start := Start{ID: 7, Tokens: MaxTokens, Budget: budget}
 	s, err := ParseStart(start.Append(nil))
 	check(start, s, err)
-	for _, settle := range []Settle{{budget.Name, 1234, 5}, {budget.Name, 0, 1234}, {"", MaxTokens, MaxTokens}} {
+	for _, settle := range []Settle{{budget.Name, 1234, 5, time.Second}, {budget.Name, 0, 1234, 0}, {"", MaxTokens, MaxTokens, time.Hour}} {
 		s, err := ParseSettle(settle.Append(nil))
 		check(settle, s, err)
 	}
@@ -67,7 +67,7 @@ func FuzzShared(f *testing.F) {
 		Asks{{ID: 1}, {ID: 2}}.Append(nil),
 		Budgets{budget, {}}.Append(nil),
 		Start{ID: 1, Tokens: 2, Budget: budget}.Append(nil),
-		Settle{"name", 5, 6}.Append(nil),
+		Settle{"name", 5, 6, time.Second}.Append(nil),
 		Hold{"name", time.Second}.Append(nil),
 		Stats{Sharing: Sharing{1, 2, []BudgetUse{{budget, 3, 4, 5}}}}.Append(nil),
 	} {
