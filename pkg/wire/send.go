@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gptpipe/pkg/llm"
+	"gptpipe/pkg/panics"
 )
 
 // A Call is a request that is no completion: to the files and batches of a
@@ -39,7 +40,7 @@ func (c *Client) Send(ctx context.Context, call Call) (*http.Response, error) {
 	}
 	attempt, cancel := context.WithCancelCause(c.lifetime)
 	w := &watched{client: c, ctx: attempt, cancel: cancel}
-	w.timer = time.AfterFunc(c.timeout, func() { cancel(errIdle) })
+	w.timer = time.AfterFunc(c.timeout, panics.Func(func() { cancel(errIdle) }))
 	answer, err := w.roundTrip(call)
 	if err != nil {
 		w.Close()
@@ -109,7 +110,7 @@ func (w *watched) failure(err error) error {
 	case errors.Is(context.Cause(w.ctx), errIdle):
 		return &llm.Error{Type: llm.Timeout, Message: fmt.Sprintf("nothing was sent or received for %v", c.timeout), Retry: true, Err: err}
 	}
-	return connectionError(err)
+	return c.connectionError(err)
 }
 
 // reading puts the end off with each byte that moves.

@@ -187,7 +187,8 @@ func (n *silent) forward(to, from net.Conn) {
 	}
 }
 
-// To ask again would not make a certificate good, nor a server speak TLS.
+// To ask again would not make a certificate good, nor a server speak TLS; but
+// where others have answered, it may reach one of these.
 func TestHopelessConnections(t *testing.T) {
 	plain, secured := start(t, standin.Config{}), start(t, standin.Config{TLS: true})
 	for name, test := range map[string]struct{ base, message string }{
@@ -204,6 +205,13 @@ func TestHopelessConnections(t *testing.T) {
 			_, err = newClient(t, test.base, nil).Send(t.Context(), Call{Method: "GET", Path: "/models"})
 			if !errors.As(err, &e) || e.Retry || !e.Final() {
 				t.Errorf("a call: %v", err)
+			}
+			c := newClient(t, test.base, nil)
+			c.answered.Store(true)
+			_, _, err = ask(t, c, "chat", "hi", false)
+			want{llm.Connection, "", 0, true, 0, false, test.message}.check(t, err)
+			if errors.As(err, &e) && e.Final() {
+				t.Errorf("one machine of several ends it all: %v", err)
 			}
 		})
 	}

@@ -68,6 +68,7 @@ type Client struct {
 	timeout   time.Duration
 	lifetime  context.Context
 	maxAnswer int64
+	answered  atomic.Bool // over net/http, be it to refuse
 }
 
 // NewClient makes a client; it opens no connection.
@@ -163,7 +164,7 @@ func (c *Client) Complete(ctx context.Context, req *llm.Request) (*llm.Response,
 	case time.Since(begin) >= c.timeout: // a dial has a timeout of its own
 		e = &llm.Error{Type: llm.Timeout, Message: fmt.Sprintf("no whole answer within %v", c.timeout), Retry: true, Err: err}
 	default:
-		e = connectionError(err)
+		e = c.connectionError(err)
 	}
 	if emitted {
 		e.Retry = false
@@ -235,6 +236,7 @@ func (c *Client) roundTrip(req *llm.Request) (*llm.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.answered.Store(true)
 	defer answer.Body.Close()
 	answer.Body = http.MaxBytesReader(nil, answer.Body, c.maxAnswer)
 
@@ -278,8 +280,10 @@ func requestID(h http.Header) string {
 	return h.Get("Apim-Request-Id") // Azure
 }
 
-func connectionError(err error) *llm.Error {
-	fatal := Hopeless(err)
+// connectionError is what became of an attempt without an answer. Where there
+// have been answers, one machine of several may be at fault, and for a while.
+func (c *Client) connectionError(err error) *llm.Error {
+	fatal := Hopeless(err) && !c.answered.Load()
 	return &llm.Error{Type: llm.Connection, Message: plainWords(err), Retry: !fatal, Fatal: fatal, Err: err}
 }
 
