@@ -26,7 +26,7 @@ const (
 	// grows slowly where the limit was found, and then faster, for it may be
 	// another by now; and of few answers few are risked.
 	perSecond, perSecond2 = 0.01, 0.001
-	perAnswer, perAnswer3 = 0.0002, 0.00000001
+	perAnswer, perAnswer3 = 0.0002, 0.000000005
 
 	// A limit that is as good as new in less than this is found quickly by what it
 	// turns away, and what is said of it is too old when it comes.
