@@ -280,6 +280,7 @@ func TestLoginInTheKeyring(t *testing.T) {
 	defer cancel()
 	shell := exec.CommandContext(ctx, "dbus-run-session", "--", "sh", "-euc", `
 		printf test | gnome-keyring-daemon --unlock --components=secrets >/dev/null
+		timeout 20 sh -c "until dbus-send --print-reply=literal --dest=org.freedesktop.DBus / org.freedesktop.DBus.NameHasOwner string:org.freedesktop.secrets | grep -q true; do sleep 0.05; done"
 		echo service-secret-1 | gpt-key login --flow client --issuer "$0" --client-id service
 		gpt-key status
 		gpt-key logout

@@ -112,7 +112,7 @@ func (a asking) names(ctx context.Context) ([]byte, error) {
 	case !errors.As(err, &none) || !a.endpoint.Local():
 		return nil, cli.WithHint(cli.Failf(cli.StatusRefused, "%w", err), "gpt-key set stores a key; or set OPENAI_API_KEY")
 	}
-	defer time.AfterFunc(checkTimeout, func() { end(noAnswer(checkTimeout)) }).Stop()
+	defer time.AfterFunc(checkTimeout, panics.Func(func() { end(noAnswer(checkTimeout)) })).Stop()
 	names, err := modelNames(ctx, sender)
 	var e *llm.Error
 	if errors.As(err, &e) && (e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden) {

@@ -34,7 +34,7 @@ var silence = 5 * time.Second
 // stdin. What may have been cut off is refused.
 func readKey(sys *cli.System, prompt string) (string, error) {
 	if !cli.IsTerminal(sys.Stdin) {
-		told := time.AfterFunc(silence, func() { sys.Log.Warnf("waiting for stdin to end") })
+		told := time.AfterFunc(silence, panics.Func(func() { sys.Log.Warnf("waiting for stdin to end") }))
 		defer told.Stop()
 		data, err := io.ReadAll(io.LimitReader(sys.Stdin, maxInput+1))
 		switch {
@@ -66,6 +66,8 @@ func readNewKey(sys *cli.System, prompt string) (string, error) {
 	switch {
 	case err != nil:
 		return "", err
+	case credential.IsPlaceholder(key):
+		return "", &credential.InvalidError{Why: "it stands in place of one, as in instructions"}
 	case len(key) < minKey:
 		return "", &credential.InvalidError{Why: fmt.Sprintf("it is shorter than %d characters", minKey)}
 	}

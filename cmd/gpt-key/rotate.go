@@ -120,7 +120,7 @@ func (s *settings) stored(ctx context.Context, sys *cli.System) (store, credenti
 	}
 	if elsewhere != "" {
 		return store{}, credential.Entry{}, cli.WithHint(
-			cli.Usagef("the key of profile %s is bound to %s, and the base URL leads to %s", s.profile, elsewhere, s.host),
+			cli.Usagef("profile %s has no key for %s: %w", s.profile, s.host, &credential.BoundError{Host: elsewhere, Wanted: s.host}),
 			"--base-url names the API that the key is for; gpt-key set stores a key for another")
 	}
 	return store{}, credential.Entry{}, cli.WithHint(

@@ -46,7 +46,10 @@ func set(ctx context.Context, sys *cli.System, args []string) error {
 		return err
 	}
 	s.note(sys, audit.Set, target, entry, before)
-	if before.Host != "" && before.Host != s.host {
+	switch {
+	case before.OAuth != nil:
+		sys.Log.Warnf("replaced the login for %s: the server still takes its tokens; gpt-key logout, before set, would have had it revoke them", before.Host)
+	case before.Host != "" && before.Host != s.host:
 		sys.Log.Warnf("replaced the key for %s", before.Host)
 	}
 	sys.Log.Infof("stored the key in %s, for %s alone (profile %s)", target.name, s.host, s.profile)

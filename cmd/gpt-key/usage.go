@@ -47,8 +47,8 @@ models  lists the models that the API offers the key
       --client-id ID     what the server calls this client
       --scope S          what the token is for (repeatable)
       --flow device|client
-                         a person logs in, with a browser (default); or the
-                         client does, by its secret, read from stdin
+                         who logs in: a person, with a browser (default); or
+                         the client, by its secret, read from stdin
   -h, --help             print this and exit
       --version          print the version and exit
 

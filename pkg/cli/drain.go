@@ -61,10 +61,10 @@ func NewDrain(ctx context.Context) *Drain {
 				stop := &Interrupt{s}
 				d.End(stop, GraceSignal-forceAfter)
 				if first {
-					time.AfterFunc(GraceSignal, d.force)
+					time.AfterFunc(GraceSignal, panics.Func(d.force))
 				} else {
 					d.hard(stop)
-					time.AfterFunc(forceAfter, d.force)
+					time.AfterFunc(forceAfter, panics.Func(d.force))
 				}
 			case <-d.closed:
 				return
@@ -87,7 +87,7 @@ func (d *Drain) end(why error, grace time.Duration) {
 		return
 	}
 	d.timer.Do(func() {
-		time.AfterFunc(grace, func() { d.hard(d.Reason(context.Cause(d.Soft))) })
+		time.AfterFunc(grace, panics.Func(func() { d.hard(d.Reason(context.Cause(d.Soft))) }))
 	})
 }
 

@@ -114,19 +114,32 @@ func (c *Client) renewing(next llm.Completer) llm.Completer {
 func keyless(next llm.Completer) llm.Completer {
 	return llm.Func(func(ctx context.Context, req *llm.Request) (*llm.Response, error) {
 		resp, err := next.Complete(ctx, req)
-		if e := llm.Failed(err); e != nil && e.Status == http.StatusUnauthorized {
-			e.Message += " (no key was sent: gpt-key status says why)"
-		}
+		noteKeyless(err)
 		return resp, err
 	})
+}
+
+func noteKeyless(err error) {
+	if e := llm.Failed(err); e != nil && e.Status == http.StatusUnauthorized {
+		e.Message += " (no key was sent: gpt-key status says why)"
+	}
 }
 
 // sender is the way to the parts of the API that are no completions.
 func (c *Client) sender() wire.Sender {
 	if c.key == nil {
-		return counted{c}
+		return keylessSender{counted{c}}
 	}
 	return auth.NewSender(counted{c}, c.key)
+}
+
+// keylessSender is keyless for calls.
+type keylessSender struct{ wire.Sender }
+
+func (s keylessSender) Send(ctx context.Context, call wire.Call) (*http.Response, error) {
+	answer, err := s.Sender.Send(ctx, call)
+	noteKeyless(err)
+	return answer, err
 }
 
 // counted counts the calls that it sends.

@@ -47,7 +47,17 @@ func Clean(text string) (string, error) {
 // looksLikeVariable knows a line of a file of variables, OPENAI_API_KEY=sk-….
 func looksLikeVariable(s string) bool {
 	name, value, _ := strings.Cut(s, "=")
-	return strings.HasSuffix(name, "_KEY") && value != ""
+	return strings.HasSuffix(name, "_KEY") && strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == "" && value != ""
+}
+
+// IsPlaceholder reports whether s stands in place of a key, as <your-api-key>
+// and YOUR_API_KEY do in instructions. Servers that want none may be given one.
+func IsPlaceholder(s string) bool {
+	if strings.HasPrefix(s, "<") && strings.HasSuffix(s, ">") {
+		return true
+	}
+	s = strings.ReplaceAll(strings.ToLower(s), "-", "_")
+	return strings.HasPrefix(s, "your_") && strings.Contains(s, "key")
 }
 
 // looksLikePath knows the usual beginnings alone: a key in base64 may begin

@@ -29,7 +29,8 @@ func TestClean(t *testing.T) {
 		{`"sk-one"`, "", "quotes"},
 		{`'sk-one'`, "", "quotes"},
 		{"OPENAI_API_KEY=sk-one", "", "variable"},
-		{"sk_KEY=", "sk_KEY=", ""},
+		{"X_KEY=", "X_KEY=", ""},
+		{"gw.tenant_KEY=sk-one", "gw.tenant_KEY=sk-one", ""},
 	}
 	for _, test := range tests {
 		got, err := Clean(test.in)
@@ -42,6 +43,19 @@ func TestClean(t *testing.T) {
 			t.Errorf("%q: %v", test.in, err)
 		case test.why != "" && (!errors.As(err, &invalid) || !strings.Contains(invalid.Why, test.why)):
 			t.Errorf("%q: %v, want a reason with %q", test.in, err, test.why)
+		}
+	}
+}
+
+func TestIsPlaceholder(t *testing.T) {
+	for _, text := range []string{"YOUR_API_KEY", "your-api-key", "<your-api-key>", "<key>", "YOUR_OPENAI_API_KEY_HERE", "your-key"} {
+		if !IsPlaceholder(text) {
+			t.Errorf("%s is taken for a key", text)
+		}
+	}
+	for _, key := range []string{"", "sk-your-api-key", "your0api0key", "yours_key", "<a", "a>", "your_secret"} {
+		if IsPlaceholder(key) {
+			t.Errorf("%q is taken for a placeholder", key)
 		}
 	}
 }

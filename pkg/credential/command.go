@@ -47,7 +47,7 @@ func (c command) firstLine(ctx context.Context) (string, error) {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	out := head{
-		line: func() { time.AfterFunc(c.grace, func() { end(errGoesOn) }) },
+		line: func() { time.AfterFunc(c.grace, panics.Func(func() { end(errGoesOn) })) },
 		full: func() { end(errNoLine) },
 	}
 	cmd := exec.CommandContext(ctx, "sh", "-c", c.text)

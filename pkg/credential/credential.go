@@ -127,7 +127,7 @@ type BoundError struct{ Host, Wanted string }
 func (e *BoundError) Error() string {
 	const anew = "; gpt-key set, or login, with this base URL stores one for it"
 	switch {
-	case e.Wanted == plain+e.Host:
+	case e.Wanted == plain+strings.TrimSuffix(e.Host, ":80"): // as http was written once
 		return "its key is bound to https://" + e.Host + ", and never goes out over plain http" + anew
 	case e.Host == plain+e.Wanted:
 		return "its key is bound to " + e.Host + ", and not to https" + anew

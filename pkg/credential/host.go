@@ -3,14 +3,16 @@ package credential
 import (
 	"fmt"
 	"net/url"
-	"path"
 	"strings"
+
+	"gptpipe/pkg/wire"
 )
 
 // plain begins what a key for plain http is bound to.
 const plain = "http://"
 
-// A URLError is a base URL that names no host. It does not repeat the URL,
+// A URLError is a base URL that names no host, or a socket in a way that may
+// lead elsewhere. It does not repeat the URL,
 // which may hold a password.
 type URLError struct{ Why string }
 
@@ -27,10 +29,11 @@ func HostOf(baseURL string) (string, error) {
 	}
 	switch u.Scheme {
 	case "unix":
-		if u.Host != "" || !path.IsAbs(u.Path) {
-			return "", &URLError{"unix needs an absolute path, as in unix:///run/model.sock"}
+		socket, err := wire.SocketPath(u)
+		if err != nil {
+			return "", &URLError{err.Error()}
 		}
-		return "unix" + path.Clean(u.Path), nil
+		return "unix" + socket, nil
 	case "https", "http":
 	default:
 		return "", &URLError{"it begins with none of https://, http:// and unix://"}

@@ -27,7 +27,7 @@ func TestHostOf(t *testing.T) {
 		{"https://evil.example#@api.openai.com/v1", "evil.example"},
 		{"https://evil.example?x=@api.openai.com/v1", "evil.example"},
 		{"unix:///run/model.sock", "unix/run/model.sock"},
-		{"unix:///run/../tmp//model.sock", "unix/tmp/model.sock"},
+		{"unix:///run/..model/a%20b.sock", "unix/run/..model/a b.sock"},
 	}
 	for _, test := range tests {
 		if got, err := HostOf(test.in); got != test.want || err != nil {
@@ -36,7 +36,9 @@ func TestHostOf(t *testing.T) {
 	}
 	for _, in := range []string{
 		"", "api.openai.com/v1", "api.openai.com", "ftp://api.openai.com", "https://", "https:///v1", "https://:443/v1",
-		"https:api.openai.com", "unix://run/model.sock", "unix:model.sock", "unix://", "https://evil.example\\@api.openai.com/",
+		"https:api.openai.com", "unix://run/model.sock", "unix:model.sock", "unix://",
+		"unix:", "unix:///run/link/../model.sock", "unix:///run/link/%2E%2E/model.sock", "unix:///run/./model.sock",
+		"unix:////run/model.sock", "unix:///run//model.sock", "unix:///run/model.sock/", "https://evil.example\\@api.openai.com/",
 		"https://user:hunter22@host name/", "://", "%zz",
 	} {
 		var bad *URLError
@@ -71,8 +73,8 @@ func FuzzHostOf(f *testing.F) {
 			t.Fatalf("a host of what is no URL: %v", err)
 		}
 		if u.Scheme == "unix" {
-			if !strings.HasPrefix(host, "unix/") {
-				t.Fatalf("%q", host)
+			if host != "unix"+u.Path || strings.Contains(host+"/", "/../") {
+				t.Fatalf("%q: bound to %q, and the request goes to %q", in, host, u.Path)
 			}
 			return
 		}

@@ -91,12 +91,17 @@ func flock(ctx context.Context, f *os.File, patience time.Duration) error {
 func (l *LockFile) Close() error { return l.file.Close() }
 
 // keep writes down that e could not be refreshed. It is a courtesy to the
-// server: where it cannot be written, others ask once more.
+// server: where it cannot be written, others ask once more. So they do where the
+// server was not reached, which may be so for this process alone.
 func (l *LockFile) keep(e Entry, err error) {
 	var lost *oauth.NetworkError
+	network := errors.As(err, &lost)
+	if network && !lost.Reached() {
+		return
+	}
 	f := failure{
 		Login: e.fingerprint(), At: time.Now(), Text: err.Error(),
-		Ended: errors.Is(err, oauth.ErrEnded), Network: errors.As(err, &lost) && lost.Temporary(),
+		Ended: errors.Is(err, oauth.ErrEnded), Network: network,
 	}
 	errors.As(err, &f.Refusal)
 	data, err := json.Marshal(f)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gptpipe/pkg/oauth"
+	"gptpipe/pkg/panics"
 )
 
 // ErrNoLogin says that what is stored is a key, which cannot be refreshed.
@@ -53,8 +54,9 @@ func LockPath(stateDir, profile string) string {
 // answer, the others find it in the store. None waits for the lock longer than
 // patience.
 //
-// A failure is kept beside the lock for 10 s: those who ask meanwhile fail with
-// it, a *RepeatedError, and do not ask the server once more. A login that was
+// A failure is kept beside the lock for 10 s, unless the server was not reached:
+// those who ask meanwhile fail with it, a *RepeatedError, and do not ask the
+// server once more. A login that was
 // deleted or replaced meanwhile is not brought back. With a *NotStoredError
 // there is an entry, which this process can use and refresh again.
 //
@@ -137,7 +139,7 @@ func (e Entry) after(old Entry) bool {
 func outlasting(ctx context.Context) (context.Context, context.CancelFunc) {
 	late, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	more := grace
-	stop := context.AfterFunc(ctx, func() { time.AfterFunc(more, cancel) })
+	stop := context.AfterFunc(ctx, panics.Func(func() { time.AfterFunc(more, panics.Func(cancel)) }))
 	return late, func() { stop(); cancel() }
 }
 

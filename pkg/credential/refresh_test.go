@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -265,6 +266,42 @@ func TestFailureIsKeptForAWhile(t *testing.T) {
 		_, err = refresh(t.Context(), files, lock, "default", old, lockPatience)
 		if !errors.Is(err, oauth.ErrEnded) || server.asked.Load() != before+1 {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A way to the server that fails may do so for one process alone: those that go
+// another, or trust another certificate, are not stopped by it.
+func TestFailureOnTheWayIsNotKept(t *testing.T) {
+	untrusted := httptest.NewTLSServer(http.NotFoundHandler())
+	untrusted.Config.ErrorLog = log.New(io.Discard, "", 0)
+	defer untrusted.Close()
+	closed := httptest.NewServer(nil)
+	closed.Close()
+	for name, url := range map[string]string{"certificate": untrusted.URL, "refused": closed.URL, "no TLS": "https" + newTokenServer(t).url[len("http"):]} {
+		server := newTokenServer(t)
+		old, files, lock := server.entry(t)
+		old.OAuth.Provider.TokenURL = url
+		if err := files.Set(t.Context(), "default", old); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			_, err := refresh(t.Context(), files, lock, "default", old, lockPatience)
+			if !errors.As(err, new(*oauth.NetworkError)) || errors.As(err, new(*RepeatedError)) {
+				t.Errorf("%s: got %v", name, err)
+			}
+		}
+		if kept, err := os.ReadFile(lock); err != nil || len(kept) > 0 {
+			t.Errorf("%s: kept %s, %v", name, kept, err)
+		}
+	}
+	server := newTokenServer(t)
+	old, files, lock := server.entry(t)
+	server.before = func(int64, http.ResponseWriter) bool { panic(http.ErrAbortHandler) } // once connected
+	for i := range 2 {
+		_, err := refresh(t.Context(), files, lock, "default", old, lockPatience)
+		if !errors.As(err, new(*oauth.NetworkError)) || errors.As(err, new(*RepeatedError)) != (i > 0) || !(&RefreshError{err}).Temporary() {
+			t.Errorf("time %d: got %v", i, err)
 		}
 	}
 }

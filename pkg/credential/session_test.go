@@ -2,6 +2,7 @@ package credential
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -9,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/godbus/dbus/v5"
 )
 
 const scenarioVariable = "CREDENTIAL_TEST_SCENARIO"
@@ -101,12 +104,25 @@ func (s *session) run(scenario string) {
 }
 
 // startKeyring starts gnome-keyring-daemon on this process's bus, with an
-// unlocked login keyring. It ends with the bus.
+// unlocked login keyring. It ends with the bus. It is in the background before it
+// is on the bus, and whoever asks for it too early has the bus start another,
+// without a keyring.
 func startKeyring() error {
 	cmd := exec.Command("gnome-keyring-daemon", "--unlock", "--components=secrets")
 	cmd.Stdin = strings.NewReader("test")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("gnome-keyring-daemon: %w: %s", err, out)
 	}
-	return nil
+	conn, err := dbus.ConnectSessionBus()
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		there := false
+		if err := conn.BusObject().Call("org.freedesktop.DBus.NameHasOwner", 0, secretsName).Store(&there); err != nil || there {
+			return err
+		}
+	}
+	return errors.New("gnome-keyring-daemon is not on the bus")
 }

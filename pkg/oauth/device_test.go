@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"syscall"
@@ -189,6 +192,44 @@ func TestCodesThatCannotBeShown(t *testing.T) {
 		_, err := p.Device(t.Context(), func(url, code string, _ time.Time) { t.Errorf("shown: %q, %q", url, code) })
 		if !errors.Is(err, errBadAnswer) {
 			t.Errorf("%s: %v", body, err)
+		}
+	}
+}
+
+// What a server does once there is a connection is its own doing; what comes
+// before may be that of this process's network, proxy or certificates.
+func TestWhetherAServerWasReached(t *testing.T) {
+	defer func(was http.RoundTripper) { transport = was }(transport)
+	hangsUp := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	second := httptest.NewUnstartedServer(hangsUp)
+	second.EnableHTTP2 = true
+	second.StartTLS()
+	defer second.Close()
+	first := httptest.NewTLSServer(hangsUp)
+	first.Config.ErrorLog = log.New(io.Discard, "", 0)
+	defer first.Close()
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusProxyAuthRequired) }))
+	defer proxy.Close()
+	there, err := url.Parse(proxy.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		url  string
+		via  http.RoundTripper
+		want bool
+	}{
+		"HTTP/1.1":       {first.URL, first.Client().Transport, true},
+		"HTTP/2":         {second.URL, second.Client().Transport, true},
+		"a certificate":  {first.URL, new(http.Transport), false},
+		"a proxy":        {"https://id.example", &http.Transport{Proxy: http.ProxyURL(there)}, false},
+		"nobody listens": {"http://127.0.0.1:1", new(http.Transport), false},
+	} {
+		transport = test.via
+		_, err := Provider{TokenURL: test.url}.Refresh(t.Context(), "r1")
+		var lost *NetworkError
+		if !errors.As(err, &lost) || lost.Reached() != test.want {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -77,6 +77,16 @@ func (e *NetworkError) Unwrap() error { return e.Err }
 // is not trusted does not.
 func (e *NetworkError) Temporary() bool { return !wire.Hopeless(e.Err) }
 
+// Reached reports whether there was a connection: one that is refused, a name
+// that is not found, a certificate that is not trusted or a proxy that will not
+// have it may be as they are for this process alone.
+func (e *NetworkError) Reached() bool { return !errors.As(e.Err, new(unconnected)) }
+
+// unconnected is a failure before there was a connection to the server.
+type unconnected struct{ error }
+
+func (e unconnected) Unwrap() error { return e.error }
+
 // maxDescription keeps a message one that is read.
 const maxDescription = 300
 

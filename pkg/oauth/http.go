@@ -7,12 +7,14 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strings"
 	"time"
 
 	"golang.org/x/oauth2"
 
+	"gptpipe/pkg/panics"
 	"gptpipe/pkg/wire"
 )
 
@@ -97,8 +99,10 @@ func (c *carrier) RoundTrip(req *http.Request) (*http.Response, error) {
 func (c *carrier) send(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithTimeout(req.Context(), patience)
 	defer cancel()
-	defer context.AfterFunc(c.ctx, cancel)()
-	resp, err := transport.RoundTrip(req.WithContext(ctx))
+	defer context.AfterFunc(c.ctx, panics.Func(cancel))()
+	connected := false
+	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected = true }})
+	resp, err := transport.RoundTrip(req.WithContext(traced))
 	if err == nil {
 		defer resp.Body.Close()
 		var body []byte
@@ -107,6 +111,9 @@ func (c *carrier) send(req *http.Request) (*http.Response, error) {
 	}
 	if err != nil && ctx.Err() == context.DeadlineExceeded && req.Context().Err() == nil {
 		err = fmt.Errorf("no answer within %v", patience)
+	}
+	if err != nil && !connected {
+		err = unconnected{err}
 	}
 	return resp, err
 }

@@ -1,8 +1,9 @@
 // Package panics starts goroutines whose panics pass through one place.
 //
 // What a panic says may hold a secret, and the runtime would print it as it is.
-// Every goroutine of a program that has secrets is begun by Go, or runs a Func;
-// main sets by Handle what becomes of a panic, and defers Caught itself.
+// Every goroutine of a program that has secrets, a timer's too, is begun by Go or
+// runs a Func; main sets by Handle what becomes of a panic, and defers Caught
+// itself.
 // Goroutines that libraries begin are out of reach.
 package panics
 

@@ -13,8 +13,8 @@ import (
 // The keeper has no secret, and its crashes are read by the next one.
 var exempt = []string{"pkg/keeper/", "cmd/gpt-cache/", "pkg/panics/"}
 
-// No goroutine is begun past this package: a go statement, or a Go method of
-// something else whose function is none of Func.
+// No goroutine is begun past this package: a go statement, a Go method of
+// something else whose function is none of Func, or an AfterFunc of one.
 func TestEveryGoroutineIsGuarded(t *testing.T) {
 	root := filepath.Join("..", "..")
 	seen := 0
@@ -46,6 +46,8 @@ func TestEveryGoroutineIsGuarded(t *testing.T) {
 						seen++
 					} else if isSelector(n.Fun, "", "Go") && !(len(n.Args) == 1 && isCallOf(n.Args[0], "panics", "Func")) {
 						t.Errorf("%s: Go without panics.Func", files.Position(n.Pos()))
+					} else if isSelector(n.Fun, "", "AfterFunc") && !isCallOf(n.Args[len(n.Args)-1], "panics", "Func") {
+						t.Errorf("%s: AfterFunc without panics.Func", files.Position(n.Pos()))
 					}
 				}
 				return true

@@ -20,6 +20,8 @@ func TestKnownSecretInEverySpelling(t *testing.T) {
 	for _, text := range []string{
 		secret, url.QueryEscape(secret), url.PathEscape(secret), "p%2bss%2fw%3drd%27%26%22key%5c%3c9~x",
 		string(asJSON[1 : len(asJSON)-1]), string(twice[3 : len(twice)-3]),
+		`p+ss/w=rd'&\"key\\<9~x`, `p+ss/w=rd'&\\\"key\\\\<9~x`, `p+ss\/w=rd'&\"key\\<9~x`, // as Python, JavaScript and PHP
+		`p\u002Bss/w=rd\u0027\u0026\u0022key\\\u003C9~x`, // as .NET
 		`p+ss/w=rd'\''&"key\<9~x`, `p+ss/w=rd\'\&\"key\\\<9\~x`,
 		fmt.Sprintf("%x", secret), fmt.Sprintf("%X", secret),
 	} {

@@ -11,12 +11,14 @@ import (
 
 // spellings are the forms, but for base64, that a secret takes in texts.
 func spellings(secret string) []string {
-	query, path, escaped := url.QueryEscape(secret), url.PathEscape(secret), inJSON(secret)
+	query, path := url.QueryEscape(secret), url.PathEscape(secret)
+	escaped, goJSON := inJSON.Replace(secret), inGoJSON(secret)
 	hexed := hex.EncodeToString([]byte(secret))
 	return []string{
 		secret,
 		query, lowerPercent(query), path, lowerPercent(path),
-		escaped, inJSON(escaped), strings.ReplaceAll(escaped, "/", `\/`),
+		escaped, inJSON.Replace(escaped), strings.ReplaceAll(escaped, "/", `\/`),
+		goJSON, inGoJSON(goJSON), inNetJSON.Replace(secret),
 		strings.ReplaceAll(secret, "'", `'\''`), inShell(secret),
 		hexed, strings.ToUpper(hexed),
 	}
@@ -42,7 +44,14 @@ func isBase64(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("+/-_=", c) >= 0
 }
 
-func inJSON(s string) string {
+// inJSON escapes no more than has to be, as most do; Go escapes the marks of HTML
+// too, and .NET some more.
+var (
+	inJSON    = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
+	inNetJSON = strings.NewReplacer(`\`, `\\`, `"`, `\u0022`, `&`, `\u0026`, `'`, `\u0027`, `+`, `\u002B`, `<`, `\u003C`, `>`, `\u003E`, "`", `\u0060`)
+)
+
+func inGoJSON(s string) string {
 	data, err := json.Marshal(s)
 	if err != nil {
 		return s

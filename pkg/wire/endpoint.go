@@ -2,11 +2,13 @@ package wire
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"path"
 	"strings"
 	"syscall"
 	"time"
@@ -21,7 +23,7 @@ type Endpoint struct {
 }
 
 // ParseEndpoint reads a base URL: http(s)://HOST/PATH with its /v1, or
-// unix:///PATH for HTTP over that socket, under /v1.
+// unix:///PATH for HTTP over that socket, under /v1; see SocketPath.
 func ParseEndpoint(base string) (Endpoint, error) {
 	u, err := url.Parse(base)
 	if err != nil {
@@ -29,8 +31,8 @@ func ParseEndpoint(base string) (Endpoint, error) {
 	}
 	switch u.Scheme {
 	case "unix":
-		if u.Host != "" || u.Path == "" {
-			return Endpoint{}, fmt.Errorf("base URL %s: a socket is written unix:///PATH", shown(u))
+		if _, err := SocketPath(u); err != nil {
+			return Endpoint{}, fmt.Errorf("base URL %s: %w", shown(u), err)
 		}
 	case "http", "https":
 		if u.Hostname() == "" {
@@ -57,6 +59,24 @@ func ParseEndpoint(base string) (Endpoint, error) {
 		host: u.Hostname(),
 		tls:  u.Scheme == "https",
 	}, nil
+}
+
+var (
+	errNoSocket = errors.New("a socket is written unix:///PATH, with an absolute path")
+	errCrooked  = errors.New("a socket is written with its plain path: no step of it is '.', '..' or empty, and it does not end in '/'")
+)
+
+// SocketPath is the path of the socket that a URL of the scheme unix names. One
+// that path.Clean would change is refused: behind a symbolic link, ".." leads
+// elsewhere than it seems, and what is bound to a path is to stay there.
+func SocketPath(u *url.URL) (string, error) {
+	switch {
+	case u.Host != "" || !path.IsAbs(u.Path):
+		return "", errNoSocket
+	case path.Clean(u.Path) != u.Path:
+		return "", errCrooked
+	}
+	return u.Path, nil
 }
 
 // shown is a URL without the parts that may hold a secret.

@@ -74,7 +74,13 @@ func TestParseEndpointRefuses(t *testing.T) {
 		"a control character": {"https://example.org/\n", "not a URL"},
 		"a relative socket":   {"unix://run/llm.sock", "unix:///PATH"},
 		"a socket and no way": {"unix://", "unix:///PATH"},
-		"a folder":            {"unix:relative", "unix:///PATH"},
+		"a relative path":     {"unix:relative", "unix:///PATH"},
+		"no path":             {"unix:", "unix:///PATH"},
+		"a way up":            {"unix:///run/link/../llm.sock", "plain path"},
+		"a way up, escaped":   {"unix:///run/link/%2e%2e/llm.sock", "plain path"},
+		"a dot":               {"unix:///run/./llm.sock", "plain path"},
+		"two slashes":         {"unix:////run/llm.sock", "plain path"},
+		"a folder":            {"unix:///run/llm.sock/", "plain path"},
 		"a socket's query":    {"unix:///run/llm.sock?x", "no query or fragment"},
 	} {
 		t.Run(name, func(t *testing.T) {
