@@ -39,10 +39,10 @@ function __gpt_chunk_at
 	test "$call" = "$argv[1]"
 end
 
-complete -c gpt-chunk -n '__gpt_chunk_at' -l by -x -a 'text markdown code line none' -d 'text: at paragraphs, lines, sentences, words'
+complete -c gpt-chunk -n '__gpt_chunk_at' -l by -x -a 'text markdown code line none'
 complete -c gpt-chunk -n '__gpt_chunk_at' -s b -l bytes -x -d 'at most N bytes'
 complete -c gpt-chunk -n '__gpt_chunk_at' -s c -l chars -x -d 'at most N code points'
-complete -c gpt-chunk -n '__gpt_chunk_at' -l encoding -x -a 'o200k_base cl100k_base' -d 'o200k_base'
+complete -c gpt-chunk -n '__gpt_chunk_at' -l encoding -x -a 'o200k_base cl100k_base'
 complete -c gpt-chunk -n '__gpt_chunk_at' -l in -x -d 'which value'
 complete -c gpt-chunk -n '__gpt_chunk_at' -l jsonl -d 'the input is records'
 complete -c gpt-chunk -n '__gpt_chunk_at' -s l -l lines -x -d 'at most N lines'

@@ -14,10 +14,10 @@ _gpt-chunk() {
 	local curcontext=$curcontext context state line
 	local -A opt_args
 	_arguments -s -S -A '-*' \
-		'--by=[text: at paragraphs, lines, sentences, words]:how:(text markdown code line none)' \
+		'--by=:how:(text markdown code line none)' \
 		'(-b --bytes)'{-b+,--bytes=}'[at most N bytes]:n: ' \
 		'(-c --chars)'{-c+,--chars=}'[at most N code points]:n: ' \
-		'--encoding=[o200k_base]:name:(o200k_base cl100k_base)' \
+		'--encoding=:name:(o200k_base cl100k_base)' \
 		'--in=[which value]:field: ' \
 		'--jsonl[the input is records]' \
 		'(-l --lines)'{-l+,--lines=}'[at most N lines]:n: ' \

@@ -25,7 +25,7 @@ function __gpt_join_at
 end
 
 complete -c gpt-join -n '__gpt_join_at' -l allow-missing -d 'write [missing DOC#SEQ] for a record that is missing or failed'
-complete -c gpt-join -n '__gpt_join_at' -l encoding -x -a 'o200k_base cl100k_base' -d 'o200k_base'
+complete -c gpt-join -n '__gpt_join_at' -l encoding -x -a 'o200k_base cl100k_base'
 complete -c gpt-join -n '__gpt_join_at' -l in -x -d 'the value to take'
 complete -c gpt-join -n '__gpt_join_at' -l jsonl -d 'write a record for each document'
 complete -c gpt-join -n '__gpt_join_at' -l sep -x -d 'between records and documents'

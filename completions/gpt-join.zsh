@@ -6,7 +6,7 @@ _gpt-join() {
 	local -A opt_args
 	_arguments -s -S -A '-*' \
 		'--allow-missing[write \[missing DOC#SEQ\] for a record that is missing or failed]' \
-		'--encoding=[o200k_base]:name:(o200k_base cl100k_base)' \
+		'--encoding=:name:(o200k_base cl100k_base)' \
 		'--in=[the value to take]:field: ' \
 		'--jsonl[write a record for each document]' \
 		'--sep=[between records and documents]:string: ' \

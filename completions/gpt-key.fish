@@ -53,7 +53,7 @@ complete -c gpt-key -n '__gpt_key_at' -a login -d 'gets a token from an OAuth 2.
 complete -c gpt-key -n '__gpt_key_at login' -l client-id -x -d 'what the server calls this client'
 complete -c gpt-key -n '__gpt_key_at login' -l device-url -x
 complete -c gpt-key -n '__gpt_key_at login' -l file -d 'store it in a file, mode 0600, not in the keyring'
-complete -c gpt-key -n '__gpt_key_at login' -l flow -x -a 'device client' -d 'a person logs in, with a browser'
+complete -c gpt-key -n '__gpt_key_at login' -l flow -x -a 'device client' -d 'who logs in'
 complete -c gpt-key -n '__gpt_key_at login' -l issuer -x -d 'OAuth 2.0 server, which is asked for its URLs'
 complete -c gpt-key -n '__gpt_key_at login' -l scope -x -d 'what the token is for'
 complete -c gpt-key -n '__gpt_key_at login' -l token-url -x
@@ -68,7 +68,7 @@ complete -c gpt-key -n '__gpt_key_at logout' -l version -d 'print the version an
 complete -c gpt-key -n '__gpt_key_at' -a models -d 'lists the models that the API offers the key'
 complete -c gpt-key -n '__gpt_key_at models' -l cached -d 'a list of the last day will do, for completions'
 complete -c gpt-key -n '__gpt_key_at models' -l allow-http -d 'send the key over plain http, for all to see'
-complete -c gpt-key -n '__gpt_key_at models' -l api -x -a 'chat responses azure' -d 'chat, responses or azure'
+complete -c gpt-key -n '__gpt_key_at models' -l api -x -a 'chat responses azure' -d 'how the key is sent'
 complete -c gpt-key -n '__gpt_key_at models' -l base-url -x -d 'API root'
 complete -c gpt-key -n '__gpt_key_at models' -l key-command -x -d 'run by sh'
 complete -c gpt-key -n '__gpt_key_at models' -l profile -x -a '(__gpt_key_profiles)' -d 'which key'
@@ -76,7 +76,7 @@ complete -c gpt-key -n '__gpt_key_at models' -s h -l help -d 'print this and exi
 complete -c gpt-key -n '__gpt_key_at models' -l version -d 'print the version and exit'
 complete -c gpt-key -n '__gpt_key_at' -a rotate -d 'reads a new key, and puts it in the place of the stored one once the API takes it'
 complete -c gpt-key -n '__gpt_key_at rotate' -l allow-http -d 'send the key over plain http, for all to see'
-complete -c gpt-key -n '__gpt_key_at rotate' -l api -x -a 'chat responses azure' -d 'chat, responses or azure'
+complete -c gpt-key -n '__gpt_key_at rotate' -l api -x -a 'chat responses azure' -d 'how the key is sent'
 complete -c gpt-key -n '__gpt_key_at rotate' -l base-url -x -d 'API root'
 complete -c gpt-key -n '__gpt_key_at rotate' -l profile -x -a '(__gpt_key_profiles)' -d 'which key'
 complete -c gpt-key -n '__gpt_key_at rotate' -s h -l help -d 'print this and exit'

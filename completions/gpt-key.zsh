@@ -52,7 +52,7 @@ _gpt-key() {
 				'--client-id=[what the server calls this client]:id: ' \
 				'--device-url=:url: ' \
 				'--file[store it in a file, mode 0600, not in the keyring]' \
-				'--flow=[a person logs in, with a browser]:device or client:(device client)' \
+				'--flow=[who logs in]:device or client:(device client)' \
 				'--issuer=[OAuth 2.0 server, which is asked for its URLs]:url: ' \
 				'*--scope=[what the token is for]:s: ' \
 				'--token-url=:url: ' \
@@ -71,7 +71,7 @@ _gpt-key() {
 			_arguments -s -S -A '-*' \
 				'--cached[a list of the last day will do, for completions]' \
 				'--allow-http[send the key over plain http, for all to see]' \
-				'--api=[chat, responses or azure]:api:(chat responses azure)' \
+				'--api=[how the key is sent]:api:(chat responses azure)' \
 				'--base-url=[API root]:url: ' \
 				'--key-command=[run by sh]:cmd: ' \
 				'--profile=[which key]:name:_gpt-key_profiles' \
@@ -81,7 +81,7 @@ _gpt-key() {
 		rotate)
 			_arguments -s -S -A '-*' \
 				'--allow-http[send the key over plain http, for all to see]' \
-				'--api=[chat, responses or azure]:api:(chat responses azure)' \
+				'--api=[how the key is sent]:api:(chat responses azure)' \
 				'--base-url=[API root]:url: ' \
 				'--profile=[which key]:name:_gpt-key_profiles' \
 				'(-h --help)'{-h,--help}'[print this and exit]' \

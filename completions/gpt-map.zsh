@@ -26,7 +26,7 @@ _gpt-map() {
 		'--batch[through the Batch API]' \
 		'--dry-run[count records, tokens and cost, and send nothing]' \
 		'--embed[answers are embeddings]' \
-		'--format=[read and write the Batch API'\''s own lines, asked live]:records or batch:(records batch)' \
+		'--format=:records or batch:(records batch)' \
 		'--halt=[stop after so many failures]:n or n%: ' \
 		'--in=[the value to ask about]:field: ' \
 		'(-j --jobs)'{-j+,--jobs=}'[requests in flight]:n: ' \
@@ -35,7 +35,7 @@ _gpt-map() {
 		'--out=[where the answer goes]:field: ' \
 		'(-o --output)'{-o+,--output=}'[FILE appears whole when all records succeeded]:file:_files' \
 		'--prices=[prices over the built-in ones, JSON]:file:_files' \
-		'--progress=[auto, always or never]:when:(auto always never)' \
+		'--progress=[a status line on stderr]:when:(auto always never)' \
 		'(-p --prompt)'{-p+,--prompt=}'[template]:text:{ compset -P @ && _files }' \
 		'(-R --raw-input)'{-R,--raw-input}'[each input line is plain text]' \
 		'--retry-failed[the input is an earlier output]' \

@@ -3,7 +3,17 @@
 # Puts what make has built into BIN, and what goes with it, under DESTDIR and
 # PREFIX, or removes exactly that. Run it in the root of the sources.
 set -eu
-action=$1 destdir=$2 prefix=$3 bin=$4 root=$2$3
+action=$1 destdir=$2 bin=$4
+prefix=$(printf '%s\n' "$3" | sed 's|//*|/|g; s|/$||') # as systemd writes it into links
+root=$destdir$prefix
+
+# In units, systemd would take a name with one of these for another.
+case $action$3 in
+install*[[:space:]%\$\"\'\\]*)
+	echo "PREFIX=$3: systemd does not take a folder whose name has white space, %, \$, a quote or a backslash" >&2
+	exit 1
+	;;
+esac
 
 # one takes a mode, a source and a place under PREFIX.
 one() {
@@ -20,7 +30,7 @@ unit() {
 	one 644 "$1" "$2"
 	[ "$action" = uninstall ] || sed -i "s|/usr/bin/|$named/bin/|; s|/usr/lib/|$named/lib/|; s|/usr/share/|$named/share/|" "$to"
 }
-named=$(printf '%s\n' "$prefix" | sed 's/[&|\\]/\\&/g') # as sed takes it
+named=$(printf '%s\n' "$prefix" | sed 's/[&|]/\\&/g') # as sed takes it
 
 # What is enabled would be links to nothing.
 enabled=

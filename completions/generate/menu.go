@@ -88,12 +88,14 @@ func newMenu(name, usage string, flags map[string][]cli.Definition) menu {
 	values, about := described(usage)
 	head, _, _ := strings.Cut(usage, "\n\n")
 	option := func(d cli.Definition) option {
-		o := option{Definition: d, value: values[d.Name], about: short(about["--"+d.Name])}
+		o := option{Definition: d, value: values[d.Name]}
 		o.Repeat = o.Repeat || strings.Contains(about["--"+d.Name], "repeatable")
 		if words := strings.Split(o.value, "|"); len(words) > 1 && o.Words == nil && o.value == strings.ToLower(o.value) {
 			o.Words = words
 		}
-		if o.value == "" { // the usage text names one of the words
+		if o.value != "" || o.Words == nil {
+			o.about = short(ofFlag(about["--"+d.Name], o.Words))
+		} else { // the usage text names one of the words, and speaks of that
 			o.value = strings.Join(o.Words, "|")
 		}
 		return o
@@ -161,6 +163,22 @@ func described(usage string) (values, about map[string]string) {
 		}
 	}
 	return values, about
+}
+
+// ofFlag is what text says of a flag and not of one of its words alone, for it is
+// shown beside each of them: what follows the list of them, if it begins with one.
+func ofFlag(text string, words []string) string {
+	begins := func(word string) bool { return strings.HasPrefix(text, word) }
+	if !slices.ContainsFunc(words, begins) {
+		return text
+	}
+	list, text, _ := strings.Cut(text, ": ")
+	for _, word := range words {
+		if !strings.Contains(list, word) {
+			return ""
+		}
+	}
+	return text
 }
 
 // short is the beginning of a description, for a list of many.

@@ -65,7 +65,8 @@ type Client struct {
 	hub       *hub.Client
 	counters  *observe.Counters
 	retried   atomic.Int64
-	told      func() // ends what hands on the counters
+	asks      chan struct{} // closed before the first request
+	told      func()        // ends what hands on the counters
 	table     atomic.Pointer[price.Table]
 
 	labels   sync.Map // by model
@@ -127,6 +128,7 @@ func New(sys *cli.System, drain *cli.Drain, flags *cli.Flags, f *Flags, o Option
 		noCache:   f.noCache,
 		ttl:       time.Duration(f.ttl),
 		refreshes: f.refresh,
+		asks:      make(chan struct{}),
 	}
 	c.counters = observe.NewCounters(c.label)
 	c.scope = scope(f, p)
@@ -168,7 +170,7 @@ func New(sys *cli.System, drain *cli.Drain, flags *cli.Flags, f *Flags, o Option
 	}
 	c.caches = c.hub != nil && !f.noCache
 	c.Completer = c.cached(c.missing(c.Completer), c.refreshes)
-	c.told = c.tell()
+	c.told = c.tell(tellEvery)
 	return c, nil
 }
 

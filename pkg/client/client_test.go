@@ -145,6 +145,35 @@ func TestKey(t *testing.T) {
 	}
 }
 
+// Before the first answer the counters are there, and zero.
+func TestCountersBeginAtZero(t *testing.T) {
+	const series = `gpt_requests_total{command="gpt-test",model="gpt-5-mini",status="200"}`
+	hold := make(chan struct{})
+	s := start(t, standin.Config{Reply: func(string) string { <-hold; return "yes" }})
+	c := newClient(t, s)
+	c.told()
+	c.told = c.tell(time.Hour)
+	answered := make(chan error, 1)
+	go func() {
+		_, err := ask(t, c, "hi")
+		answered <- err
+	}()
+	n, told := 0.0, false
+	for deadline := time.Now().Add(time.Minute); !told && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		n, told = c.counters.Take()[series]
+	}
+	if !told || n != 0 {
+		t.Errorf("%v requests are told of: %v", n, told)
+	}
+	close(hold)
+	if err := <-answered; err != nil {
+		t.Error(err)
+	}
+	if n := c.counters.Take()[series]; n != 1 {
+		t.Errorf("%v requests", n)
+	}
+}
+
 // Away from this machine no request is tried without a key.
 func TestNoKeyIsStatus4(t *testing.T) {
 	u := user{args: []string{"--base-url", "https://llm.invalid/v1", "--no-cache"}}

@@ -19,24 +19,37 @@ const (
 	writeEvery = 15 * time.Second
 )
 
-// tell hands the counters on every now and then, until the function that it
-// returns is called; that hands on the rest.
-func (c *Client) tell() (end func()) {
+// tell hands the counters on every so often, until the function that it
+// returns is called; that hands on the rest. What a command gets from a model is
+// told to be nothing as soon as it asks for the first time, and while it waits for
+// the answer, so that a scrape may see the counters before they grow: Prometheus
+// takes no first sample for an increase. None comes in between where a run is
+// shorter than the time from one scrape to the next; the counters of the first
+// such run of a command and model are then what all later ones add to.
+func (c *Client) tell(every time.Duration) (end func()) {
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	panics.Go(func() {
 		defer close(stopped)
-		tick := time.NewTicker(tellEvery)
+		tick := time.NewTicker(every)
 		defer tick.Stop()
-		written, first := time.Now(), true
+		written, asks := time.Now(), c.asks
+		zero := func() {
+			asks = nil
+			if model := c.Model(); model != "" {
+				c.counters.Zero(c.sys.Name, model, c.price(model) != nil)
+			}
+		}
 		for {
 			select {
 			case <-stop:
 				return
+			case <-asks:
+				zero()
+				c.handOn(tellEvery)
 			case now := <-tick.C:
-				if model := c.Model(); first && model != "" {
-					c.counters.Zero(c.sys.Name, model, c.price(model) != nil)
+				if asks != nil { // what is asked for in batches does not come by there
+					zero()
 				}
-				first = false
 				if !c.counters.Changed() {
 					break
 				}
@@ -164,5 +177,10 @@ func (c *Client) SetPrices(t *price.Table) { c.table.Store(t) }
 
 // queue stands around the limits, for the counters.
 func (c *Client) queue(next llm.Completer) llm.Completer {
-	return observe.Queue(next, c.counters, c.sys.Name)
+	next = observe.Queue(next, c.counters, c.sys.Name)
+	begin := sync.OnceFunc(func() { close(c.asks) })
+	return llm.Func(func(ctx context.Context, req *llm.Request) (*llm.Response, error) {
+		begin()
+		return next.Complete(ctx, req)
+	})
 }

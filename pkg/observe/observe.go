@@ -77,8 +77,8 @@ func (c *Counters) Add(series string, by float64) {
 }
 
 // Zero has the series of what a command gets from a model be there before they
-// grow: how much they do is seen from the second sample on. It is for those that
-// last; priced says that costs will be known.
+// grow: how much they do is seen from the second sample on. Priced says that
+// costs will be known.
 func (c *Counters) Zero(command, model string, priced bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

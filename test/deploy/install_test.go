@@ -66,7 +66,7 @@ func TestInstall(t *testing.T) {
 // The names of folders have what shells and sed take for their own.
 func TestInstallIntoOddFolders(t *testing.T) {
 	dest := filepath.Join(t.TempDir(), `it's a "place" & $HOME;`)
-	const prefix = `/opt/a&b|c\d`
+	const prefix = `/opt/a&b|c;d`
 	out := must(t, root, nil, "sh", "deploy/install.sh", "install", dest, prefix, bin)
 	unit := read(t, filepath.Join(dest, prefix, "lib/systemd/system/gpt-cache.service"))
 	if !strings.Contains(unit, "\nExecStart="+prefix+"/bin/gpt-cache serve ") {
@@ -75,6 +75,15 @@ func TestInstallIntoOddFolders(t *testing.T) {
 	must(t, root, nil, "sh", "deploy/install.sh", "uninstall", dest, prefix, bin)
 	if left := files(t, dest); len(left) > 0 {
 		t.Errorf("left are %q", left)
+	}
+
+	// Units cannot name these.
+	dest = t.TempDir()
+	for _, prefix := range []string{"/opt/a b", "/opt/a\tb", "/opt/a\nb", "/opt/100%", "/opt/$$HOME", `/opt/a"b`, "/opt/a'b", `/opt/a\b`} {
+		out, status := output(t, root, nil, "make", "install", "BIN="+bin, "DESTDIR="+dest, "PREFIX="+prefix)
+		if status == 0 || !strings.Contains(out, "systemd does not take a folder") || len(files(t, dest)) > 0 {
+			t.Errorf("PREFIX=%q: status %d: %s", prefix, status, out)
+		}
 	}
 
 	dest = filepath.Join(t.TempDir(), "it's a place")
@@ -94,9 +103,11 @@ func TestUninstallWhatIsEnabled(t *testing.T) {
 	if err := errors.Join(os.Remove(enabled), os.Symlink("/usr/lib/systemd/system/gpt-map@.path", enabled)); err != nil {
 		t.Fatal(err)
 	}
-	out, status := output(t, root, nil, "make", "uninstall", "BIN="+bin, "DESTDIR="+dest, "PREFIX=/usr")
-	if status == 0 || !strings.Contains(out, "disable first") || !strings.Contains(out, " "+enabled) {
-		t.Errorf("status %d: %s", status, out)
+	for _, prefix := range []string{"/usr", "/usr/", "//usr//"} {
+		out, status := output(t, root, nil, "make", "uninstall", "BIN="+bin, "DESTDIR="+dest, "PREFIX="+prefix)
+		if status == 0 || !strings.Contains(out, "disable first") || !strings.Contains(out, " "+enabled) {
+			t.Errorf("PREFIX=%s: status %d: %s", prefix, status, out)
+		}
 	}
 	if n := len(files(t, dest)); n != len(installed)+1 {
 		t.Errorf("%d files are left of %d", n, len(installed)+1)

@@ -212,8 +212,11 @@ func (w *world) run(t *testing.T, steps []step) []step {
 	}
 	shell := []string{"sh", "-c", script.String()}
 	if w.name == "gpt-key.1" {
+		// It is in the background before it is on the bus, and whoever asks for it too early gets another, without a keyring.
 		shell = []string{"dbus-run-session", "--", "sh", "-c",
-			`eval "$(printf test | gnome-keyring-daemon --unlock --components=secrets)"; ` + script.String()}
+			`eval "$(printf test | gnome-keyring-daemon --unlock --components=secrets)"
+			timeout 20 sh -c "until dbus-send --print-reply=literal --dest=org.freedesktop.DBus / org.freedesktop.DBus.NameHasOwner string:org.freedesktop.secrets | grep -q true; do sleep 0.05; done"
+			` + script.String()}
 	}
 	cmd := exec.CommandContext(t.Context(), shell[0], shell[1:]...)
 	cmd.Dir, cmd.Env = w.dir, w.env

@@ -97,6 +97,18 @@ func TestVariables(t *testing.T) {
 	}
 }
 
+// So are those that the library of HTTP reads, by the commands that use it.
+func TestVariablesOfTheLibrary(t *testing.T) {
+	for _, page := range []string{"gpt-ask.1", "gpt-map.1", "gpt-key.1", "gpt-config.5"} {
+		told := readPage(t, page).sections["ENVIRONMENT"]
+		for _, name := range []string{"HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"} {
+			if !regexp.MustCompile(`(?m)^\.It Ev .*\b` + name + `\b`).MatchString(told) {
+				t.Errorf("%s does not tell of %s", page, name)
+			}
+		}
+	}
+}
+
 // The settings of gpt-config(5) are the API flags, and so are its variables.
 func TestConfigPage(t *testing.T) {
 	flags := cli.NewFlags()
