@@ -60,13 +60,25 @@ func (m *mapper) batchFailed(dir string, err error) error {
 		if errors.Is(err, batch.ErrDamaged) {
 			first = "put the file back as it was"
 		}
-		err = cli.WithHint(err, "%s; or, to have just the requests of that batch submitted anew, and paid for again, remove %s", first, strings.Join(lost.Files, " "))
+		err = cli.WithHint(err, "%s; or, to have just the requests of that batch submitted anew, and paid for again, remove %s", first, strings.Join(quoted(lost.Files), " "))
 	case errors.Is(err, batch.ErrInUse):
 		err = cli.WithHint(cli.Usagef("--batch: %w", err), "another job of the same kind needs an output file of its own, with -o")
 	case errors.Is(err, batch.ErrForeign):
 		err = cli.WithHint(cli.Usagef("--batch: %s: %w", dir, err), "collect them from there, or remove the folder")
 	}
 	return err
+}
+
+// quoted are patterns of files as a shell takes them.
+func quoted(patterns []string) []string {
+	var all []string
+	for _, p := range patterns {
+		if name := strings.TrimSuffix(p, "*"); strings.ContainsAny(name, " \t\n'\"\\$`*?[]{}()<>|&;!#~") {
+			p = "'" + strings.ReplaceAll(name, "'", `'\''`) + "'*"
+		}
+		all = append(all, p)
+	}
+	return all
 }
 
 // took keeps an answer, and counts what it cost and whether it is one.

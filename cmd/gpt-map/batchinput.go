@@ -66,7 +66,11 @@ func (b *batchRun) items() iter.Seq2[item, error] {
 		for {
 			select {
 			case n, ok := <-items:
-				if !ok || !yield(n.item, n.err) {
+				switch {
+				case !ok && b.drain.Soft.Err() != nil:
+					yield(item{}, context.Cause(b.drain.Soft)) // it may not have read all
+					return
+				case !ok || !yield(n.item, n.err):
 					return
 				}
 			case <-ended:

@@ -8,6 +8,13 @@ import (
 	"gptpipe/pkg/batch"
 )
 
+func TestPatternsAreQuoted(t *testing.T) {
+	got := strings.Join(quoted([]string{"out.jsonl.batch/part-000001.*", "w 7/my $o'f.jsonl.batch/part-000002.*"}), " ")
+	if want := `out.jsonl.batch/part-000001.* 'w 7/my $o'\''f.jsonl.batch/part-000002.'*`; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
 func TestBatchStatus(t *testing.T) {
 	m := &mapper{progress: &progress{begun: time.Now()}, money: new(till)}
 	m.done.Store(7)

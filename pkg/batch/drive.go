@@ -27,6 +27,9 @@ func (r *run) drive(ctx context.Context) error {
 		waiting := r.waiting()
 		switch {
 		case len(waiting) == 0 && r.losses != nil:
+			if r.stopped != nil {
+				r.warn(r.stopped)
+			}
 			return r.losses
 		case len(waiting) == 0:
 			return r.stopped

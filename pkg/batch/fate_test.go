@@ -68,6 +68,7 @@ func TestSubmittedAgainOnlySoOften(t *testing.T) {
 		}})
 		requests := asks(3)
 		tr := newTrial(t, s, requests)
+		tr.test.lateWait = 20 * time.Millisecond // of a batch of which nothing came
 		tr.succeed(t)
 		tr.want(t, requests, map[string]string{"text 1": want})
 		if n := s.Batches(); n != 3 {
@@ -272,8 +273,8 @@ func TestBatchThatIsGone(t *testing.T) {
 // its end, leaves lines out of them until some fetch, or counts nothing.
 type late struct {
 	wire.Sender
-	uncounted      bool
-	named, filled  int // with which poll, with which fetch; 0: never
+	counts         string // instead of those that it has, if not empty
+	named, filled  int    // with which poll, with which fetch; 0: never
 	polls, fetches int
 }
 
@@ -293,8 +294,8 @@ func (l *late) Send(ctx context.Context, call wire.Call) (*http.Response, error)
 			body = body[bytes.IndexByte(body, '\n')+1:]
 		}
 	case regexp.MustCompile(`"status": *"completed"`).Match(body) && strings.Contains(call.Path, "/batches/"):
-		if l.uncounted {
-			body = regexp.MustCompile(`"request_counts": *{[^}]*}`).ReplaceAll(body, []byte(`"request_counts":null`))
+		if l.counts != "" {
+			body = regexp.MustCompile(`"request_counts": *{[^}]*}`).ReplaceAll(body, []byte(`"request_counts":`+l.counts))
 		}
 		if l.polls++; l.named == 0 || l.polls < l.named {
 			body = regexp.MustCompile(`"(output|error)_file_id": *"[^"]*"`).ReplaceAll(body, []byte(`"${1}_file_id":null`))
@@ -309,7 +310,8 @@ func (l *late) Send(ctx context.Context, call wire.Call) (*http.Response, error)
 func TestResultsThatComeLate(t *testing.T) {
 	for _, l := range []*late{
 		{named: 3, filled: 1}, {named: 1, filled: maxFetches}, {named: 2, filled: 3},
-		{named: 3, filled: 3, uncounted: true},
+		{named: 3, filled: 3, counts: "null"},
+		{named: 3, filled: 3, counts: `{"total":4,"completed":0,"failed":0}`},
 	} {
 		s := start(t, standin.Config{Batches: once(standin.Fate{Line: of("400", "text 2")})})
 		requests := asks(4)

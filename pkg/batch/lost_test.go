@@ -102,7 +102,11 @@ func TestLacks(t *testing.T) {
 		{"completed", 5, 0, "o", tally{answers: 4}, true},
 		{"completed", 4, 1, "o", tally{answers: 4}, true},
 		{"completed", 4, 0, "o", tally{answers: 3, refused: 1}, false},
-		{"completed", 4, 0, "o", tally{answers: 3, errors: 2}, true},
+		{"completed", 4, 0, "o", tally{answers: 3, errors: 1}, true},
+		{"completed", 4, 0, "o", tally{answers: 3, errors: 2}, false}, // each has a result
+		{"completed", 4, 0, "", tally{errors: 5}, true},
+		{"completed", 5, 0, "o", tally{answers: 2, elsewhere: 3}, false},
+		{"completed", 4, 1, "o", tally{answers: 1, elsewhere: 3}, true},
 		{"completed", 0, 5, "", tally{errors: 5}, false},
 		{"completed", 0, 0, "o", tally{answers: 5}, false},
 		{"completed", 0, 0, "o", tally{answers: 4}, true},
@@ -218,6 +222,7 @@ func TestDamagedFolder(t *testing.T) {
 		{"part-000001.jsonl", func(path string) error { return os.Truncate(path, 300) }},
 		{"part-000001.results.jsonl", func(path string) error { return os.Truncate(path, 300) }},
 		{"part-000001.results.jsonl", os.Remove},
+		{"part-000001.jsonl", os.Remove}, // the results are there and may be good
 	} {
 		s := start(t, standin.Config{})
 		requests := asks(6)

@@ -166,6 +166,9 @@ func (r *run) requestsThere(p *part) (bool, error) {
 	info, err := os.Stat(r.requestsOf(p))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
+		if _, err := os.Stat(r.resultsOf(p)); err == nil {
+			return false, r.damaged(p, r.requestsOf(p), "it is not there, and its results are")
+		}
 		return false, nil
 	case err != nil:
 		return false, err

@@ -12,13 +12,15 @@ func Look(job Job) (*Submitted, error) {
 	if err := r.load(); err != nil {
 		return nil, err
 	}
-	var err error
-	if r.index, err = newIndex(os.TempDir()); err != nil {
-		return nil, err
-	}
 	for _, p := range r.state.Parts {
 		if !p.underWay() {
 			continue
+		}
+		if r.index == nil {
+			var err error
+			if r.index, err = newIndex(os.TempDir()); err != nil {
+				return nil, err
+			}
 		}
 		r.parts[p.N] = p
 		there, err := r.requestsThere(p)
@@ -36,9 +38,17 @@ func Look(job Job) (*Submitted, error) {
 // Has reports whether a request with a body is among them. It may be called by
 // many goroutines at once.
 func (s *Submitted) Has(body []byte) (bool, error) {
+	if s.run.index == nil {
+		return false, nil
+	}
 	at, err := s.run.index.get(s.run.sumOf(oneLine(body)))
 	return at.kind == pending, err
 }
 
 // Close gives up what Look has made.
-func (s *Submitted) Close() error { return s.run.index.close() }
+func (s *Submitted) Close() error {
+	if s.run.index == nil {
+		return nil
+	}
+	return s.run.index.close()
+}

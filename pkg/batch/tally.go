@@ -12,9 +12,14 @@ type tally struct {
 	answers int // with the status of a success
 	refused int // with another
 	errors  int // without any: expired, or not run
+
+	elsewhere int // answered by another part
 }
 
-func (t *tally) all() int { return t.answers + t.refused + t.errors }
+// responses is how many have one, be it a refusal.
+func (t *tally) responses() int { return t.answers + t.refused + t.elsewhere }
+
+func (t *tally) all() int { return t.responses() + t.errors }
 
 // The worth of a result, which tally notes in the place of its request.
 const (
@@ -49,7 +54,18 @@ func (r *run) tally(p *part) (tally, error) {
 		at.offset, at.length = r.tallies, worth
 		return r.index.put(s, at)
 	})
-	return tally{n[anAnswer], n[aRefusal], n[anError]}, err
+	t := tally{answers: n[anAnswer], refused: n[aRefusal], errors: n[anError]}
+	if err != nil {
+		return t, err
+	}
+	err = r.eachRequest(p, func(_ int, s sum, _ []byte) error {
+		at, err := r.index.get(s)
+		if err == nil && at.part != p.N {
+			t.elsewhere++
+		}
+		return err
+	})
+	return t, err
 }
 
 // eachResult calls do with each line of the results of a part that has the name

@@ -23,36 +23,38 @@ const maxFetches = 8
 // however many there are.
 func (o *object) lacks(p *part, t tally) error {
 	completed := min(o.Counts.Completed, p.Lines)
-	answers := t.answers + max(t.refused-o.Counts.Failed, 0)
+	answers := t.answers + t.elsewhere + max(t.refused-o.Counts.Failed, 0)
 	promised := completed
 	switch {
-	case o.uncounted():
+	case o.unanswered():
 		promised = p.Lines
 	case o.Status == "completed": // else those that failed need not be in a file
 		promised = min(completed+o.Counts.Failed, p.Lines)
 	}
 	switch {
-	case t.answers+t.refused >= p.Lines:
+	case t.responses() >= p.Lines:
+		return nil
+	case completed > 0 && o.OutputFileID == "":
+		return fmt.Errorf("%w: no file is named", ErrLacking)
+	case o.Status == "completed" && t.all() >= p.Lines: // whatever is counted
 		return nil
 	case answers < completed:
 		return fmt.Errorf("%w: only %d of %d answers", ErrLacking, answers, completed)
 	case t.all() < promised:
 		return fmt.Errorf("%w: only %d of %d", ErrLacking, t.all(), promised)
-	case completed > 0 && o.OutputFileID == "":
-		return fmt.Errorf("%w: no file is named", ErrLacking)
 	}
 	return nil
 }
 
-// uncounted reports whether a batch has done all that it was given and the
-// provider does not count.
-func (o *object) uncounted() bool {
-	return o.Status == "completed" && o.Counts.Total+o.Counts.Completed+o.Counts.Failed == 0
+// unanswered reports whether a batch has done all that it was given and by its
+// counts nothing came of it: they may be late, or not be made.
+func (o *object) unanswered() bool {
+	return o.Status == "completed" && o.Counts.Completed+o.Counts.Failed == 0
 }
 
 // named reports whether each file is named that the counts promise.
 func (o *object) named() bool {
-	if o.uncounted() {
+	if o.unanswered() {
 		return o.OutputFileID != "" || o.ErrorFileID != ""
 	}
 	return (o.Counts.Completed == 0 || o.OutputFileID != "") &&
@@ -88,18 +90,19 @@ func (r *run) fetch(ctx context.Context, p *part, o object) (whole bool, err err
 	if err != nil {
 		return false, err
 	}
-	if lacks == nil || t.answers+t.refused >= p.Lines {
+	if lacks == nil || t.responses() >= p.Lines {
 		lacks = o.lacks(p, t)
 	}
 	if lacks == nil {
 		return true, nil
 	}
-	return false, r.lacking(p, o, lacks)
+	return r.lacking(p, o, lacks)
 }
 
 // lacking is a batch that has ended, of whose results not all are there: for a
-// while one waits for the others.
-func (r *run) lacking(p *part, o object, err error) error {
+// while one waits for the others. What is there then is all only by the word of
+// the provider, that it has counted and nothing came of the requests.
+func (r *run) lacking(p *part, o object, err error) (whole bool, _ error) {
 	err = batchError(o.ID, err)
 	now := time.Now()
 	if p.live.lacking.IsZero() {
@@ -111,19 +114,22 @@ func (r *run) lacking(p *part, o object, err error) error {
 	}
 	if p.live.fetches < maxFetches && now.Sub(p.live.lacking) < r.job.test.lateWait {
 		r.schedule(p)
-		return nil
+		return false, nil
+	}
+	if o.unanswered() && o.Counts.Total > 0 {
+		return true, nil
 	}
 	// Those that are there are paid for, and may never be fetched again.
 	if err := r.take(p); err != nil {
-		return err
+		return false, err
 	}
 	r.final = nil // an error of one of these must not keep the other batches waiting
 	if err := r.tell(p, true); err != nil {
-		return err
+		return false, err
 	}
 	r.lose(p, err)
 	p.Told = true
-	return r.save()
+	return false, r.save()
 }
 
 // markTold notes of which requests of a part an earlier run has told that they

@@ -82,7 +82,11 @@ func (w *watched) roundTrip(call Call) (*http.Response, error) {
 	if call.Body == nil {
 		delete(r.Header, "Content-Type")
 	}
-	return w.client.transport.RoundTrip(r)
+	answer, err := w.client.transport.RoundTrip(r)
+	if err == nil {
+		w.client.answered.Store(true)
+	}
+	return answer, err
 }
 
 func (w *watched) Read(p []byte) (int, error) {
