@@ -17,6 +17,7 @@ package limit
 
 import (
 	"context"
+	"math"
 	"sync"
 	"time"
 
@@ -31,6 +32,13 @@ const (
 	firstPerByte = 0.25 // tokens
 	firstAnswer  = 300  // tokens
 	memory       = 16   // answers that the means are taken over
+
+	// Where requests fail, which takes nothing, less is reserved for each: by 0 all,
+	// and much of the limit would not be used; by 1 what they take on average, and
+	// minutes with few failures would have too much.
+	shareWeight = 0.6
+	shareMemory = 64   // requests that the share of the answered ones is taken over
+	leastShare  = 0.25 // for an outage ends
 )
 
 // A Pacer lets requests start. It is safe for concurrent use.
@@ -54,7 +62,7 @@ type Reservation struct {
 
 // New puts a pacer around next. Each call of next is one start.
 func New(next llm.Completer, p Pacer) llm.Completer {
-	return &limiter{next: next, pacer: p, perByte: firstPerByte, answer: firstAnswer}
+	return &limiter{next: next, pacer: p, perByte: firstPerByte, answer: firstAnswer, share: 1}
 }
 
 type limiter struct {
@@ -64,6 +72,7 @@ type limiter struct {
 	mu              sync.Mutex // guards all below
 	known           float64    // answers of known usage, up to memory
 	perByte, answer float64    // mean tokens of a byte of a request, and of an answer
+	share           float64    // of the requests that are answered; the others take nothing
 }
 
 func (l *limiter) Complete(ctx context.Context, req *llm.Request) (*llm.Response, error) {
@@ -85,6 +94,7 @@ func (l *limiter) Complete(ctx context.Context, req *llm.Request) (*llm.Response
 	case resp != nil:
 		l.settle(reserved, req, resp)
 	case e != nil:
+		l.ended(0)
 		l.pacer.Settle(reserved, 0) // a request that failed used no tokens
 	}
 	return resp, err
@@ -93,12 +103,20 @@ func (l *limiter) Complete(ctx context.Context, req *llm.Request) (*llm.Response
 func (l *limiter) estimate(req *llm.Request) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return int(l.perByte*float64(len(req.Body)) + l.answer)
+	return int((l.perByte*float64(len(req.Body)) + l.answer) * math.Pow(max(l.share, leastShare), shareWeight))
+}
+
+// ended notes whether a request was answered, 1, or failed, 0.
+func (l *limiter) ended(answered float64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.share += (answered - l.share) / shareMemory
 }
 
 // settle corrects an estimate by the real usage, if the server told it; else the
 // estimate stands.
 func (l *limiter) settle(r Reservation, req *llm.Request, resp *llm.Response) {
+	l.ended(1)
 	input, output := resp.Tokens()
 	if input+output == 0 {
 		l.pacer.Settle(r, r.tokens)

@@ -240,11 +240,7 @@ func TestTokensAreSettled(t *testing.T) {
 						used += test.input + test.output
 					}
 				}
-				least := 0.98
-				if test.failEvery == 2 { // what is reserved for those that will fail stands in the minute while they are under way
-					least = 0.95
-				}
-				if part := float64(used) / (9 * limit); part < least || part > 1.02 {
+				if part := float64(used) / (9 * limit); part < 0.98 || part > 1.02 {
 					t.Errorf("%.1f %% of the limit was used", 100*part)
 				}
 			})

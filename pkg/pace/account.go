@@ -10,7 +10,7 @@
 // takes its estimate when it starts, however large, and the next one waits
 // until that has accrued. That alone would let a minute have as much more than the
 // limit as the bucket holds and one request takes. So a request also waits until,
-// with it, the last sixty seconds have no more than one and a half percent above the limit;
+// with it, the last sixty seconds have no more than half a percent above the limit;
 // but not if it takes more than a twentieth of that, for too much of the limit would
 // be lost: a window of sixty seconds may see one such request too many.
 //

@@ -143,7 +143,7 @@ func TestTokensInAMinute(t *testing.T) {
 			at time.Time
 			n  int
 		}
-		most := int(1.015 * c.limit)
+		most := int(1.005 * c.limit)
 		if c.over > 0 {
 			most = int(c.limit+c.limit/60) + c.over // a second's worth is there at the beginning
 		}

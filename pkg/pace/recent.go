@@ -5,7 +5,7 @@ import "time"
 // Parts of a limit on tokens: what sixty seconds may have of it, for estimates that are corrected leave some of it unused
 // where they were too high; and above what a request does not wait for room.
 const (
-	room  = 1.015
+	room  = 1.005
 	large = 1.0 / 20
 )
 
