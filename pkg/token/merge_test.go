@@ -1,6 +1,7 @@
 package token
 
 import (
+	"math"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -139,13 +140,18 @@ func TestMergeMemory(t *testing.T) {
 		letters[i] = 'a' + byte(random.IntN(26))
 	}
 	for _, e := range encodings {
-		m := &merger{vocabulary: &e.vocabulary}
 		for _, piece := range []string{string(letters), strings.Repeat("-", len(letters)), strings.Repeat("中", len(letters)/3)} {
-			var before, after runtime.MemStats
-			runtime.ReadMemStats(&before)
-			m.tokens(piece)
-			runtime.ReadMemStats(&after)
-			if used := after.TotalAlloc - before.TotalAlloc; used > 1<<18 {
+			const bound = 1 << 18
+			used := uint64(math.MaxUint64)
+			for try := 0; try < 3 && used > bound; try++ { // the process takes a little by itself now and then
+				m := &merger{vocabulary: &e.vocabulary}
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				m.tokens(piece)
+				runtime.ReadMemStats(&after)
+				used = min(used, after.TotalAlloc-before.TotalAlloc)
+			}
+			if used > bound {
 				t.Errorf("%s: %d bytes for a piece of %.20q…", e.Name(), used, piece)
 			}
 		}
