@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -19,7 +20,7 @@ import (
 // A script is a server that answers one request after the other, and knows when
 // they came.
 type script struct {
-	answers []string // a status and a body, or "lost"
+	answers []string // a status and a body, "lost" or "hangs"
 	times   []time.Time
 	forms   []string
 }
@@ -31,8 +32,12 @@ func (s *script) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	s.times, s.forms = append(s.times, time.Now()), append(s.forms, string(form))
 	answer := s.answers[min(len(s.times), len(s.answers))-1]
-	if answer == "lost" {
+	switch answer {
+	case "lost":
 		return nil, syscall.ECONNRESET
+	case "hangs":
+		<-req.Context().Done()
+		return nil, os.ErrDeadlineExceeded // as dialing says it
 	}
 	status, body, _ := strings.Cut(answer, " ")
 	code := map[string]int{"200": 200, "400": 400, "429": 429, "502": 502}[status]
@@ -74,6 +79,8 @@ func TestPolling(t *testing.T) {
 		{"expired", []string{codes + "}", `400 {"error":"expired_token"}`}, []int{5}, ErrExpired},
 		{"nobody came", []string{`200 {"device_code":"d","user_code":"U","verification_uri":"https://id.example","expires_in":12}`, pending}, []int{5, 5}, ErrExpired},
 		{"no network", []string{codes + `,"interval":300}`, "lost"}, []int{300, 305}, syscall.ECONNRESET},
+		{"cut by the end of the code", []string{`200 {"device_code":"d","user_code":"U","verification_uri":"https://id.example","expires_in":12}`, pending, "hangs"}, []int{5, 5}, ErrExpired},
+		{"no answer", []string{codes + `,"interval":300}`, "hangs", pending}, []int{300, 335}, ErrExpired},
 		{"endless interval", []string{codes + `,"interval":9223372036854775807}`, pending}, nil, ErrExpired},
 		{"no end", []string{`200 {"device_code":"d","user_code":"U","verification_uri":"https://id.example","interval":600}`, pending}, []int{600}, ErrExpired},
 		{"refused", []string{codes + "}", `400 {"error":"invalid_client"}`}, []int{5}, &Error{Status: 400, Code: "invalid_client"}},
@@ -102,6 +109,8 @@ func TestPolling(t *testing.T) {
 					}
 				case !errors.Is(err, test.err):
 					t.Errorf("got %v, want %v", err, test.err)
+				case test.err == ErrExpired && err != ErrExpired:
+					t.Errorf("got %v, and the server was asked", err)
 				}
 				if shown != 1 {
 					t.Errorf("shown %d times", shown)

@@ -77,6 +77,10 @@ func (c *carrier) context() context.Context {
 // RoundTrip answers with the whole body read.
 func (c *carrier) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := c.send(req)
+	// A poll that is cut because its code has expired is not lost on the way.
+	if ended := req.Context().Err(); err != nil && ended != nil {
+		return nil, ended
+	}
 	if !c.polls || wire.Hopeless(err) {
 		return resp, err
 	}
