@@ -5,8 +5,8 @@
 set -eu
 : "${GO:=go}" "${PAGES:?}"
 
-unformatted=$(gofmt -l cmd completions deploy docs pkg test)
-[ -z "$unformatted" ] || { echo "gofmt: $unformatted"; exit 1; }
+unformatted=$($GO run golang.org/x/tools/cmd/goimports@v0.51.0 -local gptpipe -l cmd completions deploy docs pkg test)
+[ -z "$unformatted" ] || { echo "goimports: $unformatted"; exit 1; }
 $GO vet ./...
 $GO run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
 # shellcheck disable=SC2046,SC2086 # lists of words

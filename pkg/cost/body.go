@@ -3,6 +3,7 @@ package cost
 import (
 	"bytes"
 	"fmt"
+
 	"gptpipe/pkg/price"
 	"gptpipe/pkg/scan"
 )

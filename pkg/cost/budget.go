@@ -4,9 +4,10 @@ import (
 	"container/list"
 	"context"
 	"fmt"
-	"gptpipe/pkg/price"
 	"math"
 	"sync"
+
+	"gptpipe/pkg/price"
 )
 
 // Unlimited is the limit of a Budget that only adds up.

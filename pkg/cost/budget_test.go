@@ -3,7 +3,6 @@ package cost
 import (
 	"context"
 	"errors"
-	"gptpipe/pkg/price"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -11,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"gptpipe/pkg/price"
 )
 
 var errStopped = errors.New("stopped on purpose")

@@ -2,11 +2,12 @@ package cost
 
 import (
 	"fmt"
-	"gptpipe/pkg/price"
 	"maps"
 	"slices"
 	"strings"
 	"sync"
+
+	"gptpipe/pkg/price"
 )
 
 // An Estimate sums up requests that are not sent. It is safe for concurrent use.

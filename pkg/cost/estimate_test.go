@@ -2,9 +2,10 @@ package cost
 
 import (
 	"fmt"
-	"gptpipe/pkg/price"
 	"sync"
 	"testing"
+
+	"gptpipe/pkg/price"
 )
 
 func TestEstimate(t *testing.T) {

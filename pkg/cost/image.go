@@ -2,13 +2,14 @@ package cost
 
 import (
 	"encoding/base64"
-	"gptpipe/pkg/scan"
 	"image"
 	_ "image/gif"
 	_ "image/jpeg"
 	_ "image/png"
 	"math"
 	"strings"
+
+	"gptpipe/pkg/scan"
 )
 
 // A vision is how a model counts images, after "Images and vision", section
