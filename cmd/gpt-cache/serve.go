@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"gptpipe/pkg/cli"
@@ -46,9 +44,10 @@ func serve(ctx context.Context, sys *cli.System, s *settings, args []string) err
 	}
 
 	// To be stopped is what a server is for: no failure, and the second signal ends it where it stands.
-	ctx, release := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-	defer release()
-	context.AfterFunc(ctx, release)
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	signals, stop := cli.Signals()
+	go func() { <-signals; stop(); end() }()
 
 	clear := func() {}
 	if !onDemand {

@@ -84,9 +84,8 @@ func readNewKey(sys *cli.System, prompt string) (string, error) {
 // term.ReadPassword turns it off later, so that a line pasted or sent by a
 // script at sight of the prompt may be seen.
 func readHidden(in, out *os.File, prompt string) (string, error) {
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-	defer signal.Stop(signals)
+	signals, stop := cli.Signals()
+	defer stop()
 	signal.Ignore(syscall.SIGTSTP, syscall.SIGQUIT)
 	defer signal.Reset(syscall.SIGTSTP, syscall.SIGQUIT)
 

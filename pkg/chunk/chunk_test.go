@@ -347,6 +347,7 @@ func TestNames(t *testing.T) {
 	var names Names
 	for _, test := range [][2]string{
 		{"a", "a"}, {"b", "b"}, {"a", "a~2"}, {"a", "a~3"}, {"a~2", "a~2~2"}, {"-", "-"}, {"-", "-~2"},
+		{"n~2", "n~2"}, {"n", "n"}, {"n", "n~3"}, {"n~2", "n~2~2"}, {"\xe9", "�"}, {"\xe8", "�~2"},
 	} {
 		if got := names.Unique(test[0]); got != test[1] {
 			t.Errorf("%s becomes %s, want %s", test[0], got, test[1])

@@ -9,28 +9,40 @@ import (
 // becomes NAME~2. It keeps a hash of each, so that a long list of documents
 // takes little memory; two names with the same one are no harm.
 type Names struct {
-	seen map[uint64]int // how often a name was asked for
+	last map[uint64]int // of each name that was given, its last number
 }
 
-// Unique returns name, or if it was taken, name with a number.
+// Unique returns name, or if it was given before, name with a number. What is
+// no UTF-8 in it is replaced, as it is in a record, so that it does not tell two
+// names apart.
 func (n *Names) Unique(name string) string {
-	if n.seen == nil {
-		n.seen = map[uint64]int{}
-	}
-	count := n.take(name)
-	if count == 1 {
+	name = string([]rune(name))
+	if n.give(name) {
 		return name
 	}
-	for ; ; count++ {
-		if unique := fmt.Sprintf("%s~%d", name, count); n.take(unique) == 1 {
+	for h := hash(name); ; {
+		n.last[h]++
+		if unique := fmt.Sprintf("%s~%d", name, n.last[h]); n.give(unique) {
 			return unique
 		}
 	}
 }
 
-func (n *Names) take(name string) int {
-	hash := fnv.New64a()
-	hash.Write([]byte(name))
-	n.seen[hash.Sum64()]++
-	return n.seen[hash.Sum64()]
+// give reports whether name is still free, and takes it.
+func (n *Names) give(name string) bool {
+	if n.last == nil {
+		n.last = map[uint64]int{}
+	}
+	h := hash(name)
+	if n.last[h] > 0 {
+		return false
+	}
+	n.last[h] = 1
+	return true
+}
+
+func hash(name string) uint64 {
+	h := fnv.New64a()
+	h.Write([]byte(name))
+	return h.Sum64()
 }

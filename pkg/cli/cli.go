@@ -68,6 +68,7 @@ func Main(name, usage string, run func(context.Context, *System) error) {
 	log.SetOutput(debugWriter{sys.Log}) // net/http shows there what servers send
 	panics.Handle(func(value any, stack []byte) { panicked(sys, value, stack) })
 	defer panics.Caught()
+	endBySignal(sys)
 	err := run(context.Background(), sys)
 	switch {
 	case errors.Is(err, ErrHelp):

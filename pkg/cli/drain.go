@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
-	"os/signal"
 	"sync"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -41,19 +39,14 @@ const (
 
 // NewDrain starts to listen for SIGINT, SIGTERM and SIGHUP: the first ends
 // Soft, and Hard so that the process is gone after GraceSignal; the second ends
-// Hard. SIGHUP is left alone if it was ignored, as under nohup. Close stops
-// listening.
+// Hard. Close stops listening.
 func NewDrain(ctx context.Context) *Drain {
 	d := &Drain{closed: make(chan struct{})}
 	d.Hard, d.hard = context.WithCancelCause(ctx)
 	d.Soft, d.soft = context.WithCancelCause(d.Hard)
 
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
-	if !signal.Ignored(syscall.SIGHUP) {
-		signal.Notify(signals, syscall.SIGHUP)
-	}
-	d.close = sync.OnceFunc(func() { signal.Stop(signals); close(d.closed) })
+	signals, stop := Signals()
+	d.close = sync.OnceFunc(func() { stop(); close(d.closed) })
 	panics.Go(func() {
 		for first := true; ; first = false {
 			select {
