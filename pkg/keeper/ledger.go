@@ -52,6 +52,9 @@ func openLedger(cacheDir string) *ledger {
 	return l
 }
 
+// maxOldHold is how long a hold of the last keeper's time is kept to: who has found it too long can stop the keeper.
+const maxOldHold = time.Minute
+
 // open answers the account of a budget as the last keeper left it, its slot or -1, and the limits that were in force.
 func (l *ledger) open(name string) (*pace.Account, int, pace.Limits) {
 	f, found := l.known[sha256.Sum256([]byte(name))]
@@ -59,6 +62,7 @@ func (l *ledger) open(name string) (*pace.Account, int, pace.Limits) {
 		return pace.New(), -1, pace.Limits{}
 	}
 	delete(l.known, f.Name)
+	f.State.Hold = min(f.State.Hold, maxOldHold)
 	return pace.Restore(f.State, f.at), f.slot, f.Limits
 }
 

@@ -11,7 +11,7 @@
 // it is; the next one waits the longer.
 //
 // When the server asks one request to wait, the others hold for as long, since
-// they would only be turned away too: up to a minute if it is for its limits, else
+// they would only be turned away too: up to an hour if it is for its limits, else
 // up to five seconds.
 package limit
 
@@ -25,7 +25,7 @@ import (
 )
 
 const (
-	maxHold      = time.Minute     // after a limit of the server's was met, which is all requests'
+	maxHold      = time.Hour       // after a limit of the server's was met, which is all requests'
 	maxOtherHold = 5 * time.Second // after anything else
 
 	// Before any usage is known.

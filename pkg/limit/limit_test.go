@@ -435,7 +435,7 @@ func TestNothingStartsAfterASoftStop(t *testing.T) {
 }
 
 // When one is told to wait, the others hold, those in line as well as those to
-// come; for a minute at most, or five seconds if it is not for a limit, and in step
+// come; for an hour at most, or five seconds if it is not for a limit, and in step
 // afterwards.
 func TestHold(t *testing.T) {
 	wait := func(d time.Duration) *llm.Error {
@@ -447,7 +447,7 @@ func TestHold(t *testing.T) {
 		hold time.Duration
 	}{
 		{"as long as told", wait(3 * time.Second), 3 * time.Second},
-		{"at most a minute", wait(time.Hour), time.Minute},
+		{"at most an hour", wait(2 * time.Hour), time.Hour},
 		{"at most five seconds", &llm.Error{Type: llm.Server, Status: 503, Wait: time.Hour, HasWait: true}, 5 * time.Second},
 		{"an overloaded server", &llm.Error{Type: llm.Server, Status: 503, Wait: 2 * time.Second, HasWait: true}, 2 * time.Second},
 		{"no wait is told", &llm.Error{Type: llm.RateLimit, Status: 429}, 0},
@@ -462,7 +462,7 @@ func TestHold(t *testing.T) {
 						}
 						return &llm.Response{}, nil
 					}
-					keepBusy(t, New(s, Local(limits)), 4, 80*time.Second, 10)
+					keepBusy(t, New(s, Local(limits)), 4, test.hold+20*time.Second, 10)
 					told := s.came[3] + 50*time.Millisecond
 					resumed := false
 					for _, at := range s.came {
