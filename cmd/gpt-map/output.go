@@ -62,7 +62,7 @@ func openOutput(sys *cli.System, path string, refresh, forBatch bool, inFlight i
 		return nil, cli.WithHint(cli.Usagef("-o: %s holds batches that are submitted, and paid for", o.batches()), "collect them with --batch, or remove it")
 	}
 	j, err := journal.Open(o.partial(), refresh, min(max(int64(inFlight)*reservePerJob, leastReserve), mostReserve))
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+	if journal.Full(err) {
 		return nil, fmt.Errorf("-o: %w", err)
 	}
 	if err != nil {
