@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/peterbourgon/ff/v3"
 )
@@ -15,12 +16,12 @@ import (
 // from those other variables that fallback names for a flag.
 func (f *Flags) Environment(getenv func(string) string, fallback map[string]string) error {
 	if err := ff.Parse(&f.Shared, nil, ff.WithEnvVarPrefix("GPT")); err != nil {
-		return Usagef("%w", err)
+		return Usagef("%w", errors.Unwrap(err)) // which names the variable
 	}
 	for name, variable := range fallback {
 		if value := getenv(variable); value != "" && !f.Given(name) {
-			if err := f.Shared.Set(name, value); err != nil {
-				return Usagef("%s: %w", variable, err)
+			if err := assign(&f.Shared, variable, name, value); err != nil {
+				return err
 			}
 		}
 	}
@@ -31,16 +32,40 @@ func (f *Flags) Environment(getenv func(string) string, fallback map[string]stri
 // one "flag value" a line, # begins a comment. Those of the names of others are
 // passed over. A file that does not exist is an empty one.
 func (f *Flags) File(path string, others ...string) error {
+	return f.file(path, func(name string) bool { return slices.Contains(others, name) })
+}
+
+// FileSome is File for a command that has some of the shared flags only: lines
+// of the configuration for the others are passed over.
+func (f *Flags) FileSome(path string) error {
+	return f.file(path, func(string) bool { return true })
+}
+
+func (f *Flags) file(path string, passes func(name string) bool) error {
+	// ff's own parser ends at a line of 64 KiB without a word, and takes a flag without its value for "true".
 	parser := func(r io.Reader, set func(name, value string) error) error {
-		return ff.PlainParser(r, func(name, value string) error {
+		text, err := io.ReadAll(r)
+		if err != nil {
+			return cause(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			name, value := setting(line)
+			fl := f.Shared.Lookup(name)
 			switch {
-			case slices.Contains(others, name):
-				return nil
-			case f.Shared.Lookup(name) == nil:
+			case name == "", fl == nil && passes(name):
+				continue
+			case fl == nil:
 				return fmt.Errorf("%s is no flag", Value(name))
+			case value == "" && !isBool(fl):
+				return fmt.Errorf("%s has no value", name)
+			case value == "":
+				value = "true"
 			}
-			return set(name, value)
-		})
+			if err := set(name, value); err != nil {
+				return fmt.Errorf("%s %s: %w", name, Value(value), unset(fl, errors.Unwrap(err)))
+			}
+		}
+		return nil
 	}
 	err := ff.Parse(&f.Shared, nil, ff.WithConfigFile(path), ff.WithConfigFileParser(parser))
 	switch {
@@ -50,14 +75,17 @@ func (f *Flags) File(path string, others ...string) error {
 	return Usagef("%s: %w", path, err)
 }
 
-// FileSome is File for a command that has some of the shared flags only: lines
-// of the configuration for the others are passed over.
-func (f *Flags) FileSome(path string) error {
-	err := ff.Parse(&f.Shared, nil, ff.WithConfigFile(path), ff.WithConfigFileParser(ff.PlainParser), ff.WithIgnoreUndefined(true))
-	if err == nil || errors.Is(err, fs.ErrNotExist) {
-		return nil
+// setting divides a line of the configuration. A comment has no name.
+func setting(line string) (name, value string) {
+	line = strings.TrimSpace(line)
+	if i := strings.IndexAny(line, " \t"); i >= 0 {
+		line, value = line[:i], line[i:]
 	}
-	return Usagef("%s: %w", path, err)
+	if strings.HasPrefix(line, "#") {
+		return "", ""
+	}
+	value, _, _ = strings.Cut(strings.ReplaceAll(value, "\t#", " #"), " #")
+	return line, strings.TrimSpace(value)
 }
 
 // ProfileFrom sets the shared flag profile from the configuration, if neither

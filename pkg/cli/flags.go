@@ -133,10 +133,23 @@ func (f *Flags) set(name, value string) error {
 	if set.Lookup(name) == nil {
 		set = &f.Shared
 	}
+	return assign(set, "--"+name, name, value)
+}
+
+// assign sets a flag to what stands at source.
+func assign(set *flag.FlagSet, source, name, value string) error {
 	if err := set.Set(name, value); err != nil {
-		return Usagef("--%s %s: %w", name, Value(value), err)
+		return Usagef("%s %s: %w", source, Value(value), unset(set.Lookup(name), err))
 	}
 	return nil
+}
+
+// unset is why a flag cannot be set, in words.
+func unset(fl *flag.Flag, err error) error {
+	if isBool(fl) {
+		return errors.New("neither true nor false")
+	}
+	return err
 }
 
 // Given reports whether the flag called name was set, by whichever source.

@@ -90,7 +90,7 @@ func TestParseRefuses(t *testing.T) {
 		{"-é", "unknown flag -é"},
 		{"-j 0", `--jobs "0": less than 1`},
 		{"-jx", `--jobs "x": not a whole number`},
-		{"--quiet=perhaps", `--quiet "perhaps": parse error`},
+		{"--quiet=perhaps", `--quiet "perhaps": neither true nor false`},
 		{"--wait -1s", `--wait "-1s": negative`},
 		{"--wait 5", `--wait "5": not a duration such as 90s, 5m, 24h or 7d`},
 	}
@@ -164,14 +164,55 @@ func TestFlagsOfTheCommandAreNotInTheEnvironment(t *testing.T) {
 
 func TestConfigurationErrors(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "config")
-	for text, want := range map[string]string{"nope 1\n": "nope", "quiet perhaps\n": "quiet"} {
+	for text, want := range map[string]string{
+		"nope 1\n":              `"nope" is no flag`,
+		"quiet perhaps\n":       `quiet "perhaps": neither true nor false`,
+		"model":                 "model has no value",
+		"quiet\nmodel # mine\n": "model has no value",
+	} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		err := newTestFlags().File(path)
-		if StatusOf(err) != StatusUsage || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) {
-			t.Errorf("%q: %v", text, err)
+		if want = path + ": " + want; StatusOf(err) != StatusUsage || err.Error() != want {
+			t.Errorf("%q: %v, want %s", text, err, want)
 		}
+	}
+
+	// What cannot be read is not taken for an empty file.
+	unreadable := filepath.Join(t.TempDir(), "config")
+	if err := os.Symlink("/proc/self/mem", unreadable); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{t.TempDir(): "is a directory", unreadable: "input/output error"} {
+		err := newTestFlags().File(path)
+		if want = path + ": " + want; StatusOf(err) != StatusUsage || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
+		}
+		if some := newTestFlags().FileSome(path); some == nil || some.Error() != want {
+			t.Errorf("%v, want %s", some, want)
+		}
+	}
+
+	t.Setenv("GPT_QUIET", "yes")
+	err := newTestFlags().Environment(os.Getenv, nil)
+	if want := `error setting flag "quiet" from environment variable "GPT_QUIET": parse error`; StatusOf(err) != StatusUsage || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+}
+
+// Lines are of any length, and what is behind a long one counts.
+func TestConfigurationLines(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "config")
+	long := strings.Repeat("long ", 100_000)
+	text := "model\t" + long + "\r\n  base-url   http://last#not a comment # a comment\nquiet # please\noption a=1\nmodel later\noption b=2"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f := newTestFlags()
+	f.Shared.Var(&f.options, "option", "")
+	if err := f.File(path); err != nil || f.baseURL != "http://last#not a comment" || !f.quiet || f.model != "later" || len(f.options) != 2 {
+		t.Errorf("base URL %q, quiet %t, model %.10q, options %q, error %v", f.baseURL, f.quiet, f.model, f.options, err)
 	}
 }
 

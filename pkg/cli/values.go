@@ -1,12 +1,14 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"os"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // A Duration is a flag value: a Go duration as 90s or 1h30m, or days as 7d.
@@ -105,17 +107,20 @@ func (c *Choice) String() string { return c.Value }
 
 // Text is the value of a flag that takes a text or, as @FILE, the name of a
 // file that holds it; @@ at the start is a plain @. The newline that ends the
-// file is not part of the text.
+// file is not part of the text, which is UTF-8.
 func Text(value string) (string, error) {
 	switch {
 	case strings.HasPrefix(value, "@@"):
-		return value[1:], nil
+		value = value[1:]
 	case strings.HasPrefix(value, "@"):
 		data, err := os.ReadFile(value[1:])
 		if err != nil {
 			return "", fmt.Errorf("%s: %w", value[1:], cause(err))
 		}
-		return strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r"), nil
+		value = strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
+	}
+	if !utf8.ValidString(value) {
+		return "", errors.New("not valid UTF-8")
 	}
 	return value, nil
 }
