@@ -244,6 +244,9 @@ func (o *options) parsePrompt() (*prompt.Prompt, error) {
 	if o.out == "" {
 		return nil, cli.Usagef("--out is empty")
 	}
+	if o.out == "gpt" && o.meta {
+		return nil, cli.Usagef("--out gpt would be overwritten by what --meta adds")
+	}
 	if o.output == "" { // as when a script's variable is
 		return nil, cli.Usagef("--output is empty")
 	}
