@@ -16,12 +16,12 @@ func remove(ctx context.Context, sys *cli.System, args []string) error {
 	if err := s.parse(sys, args); err != nil {
 		return err
 	}
-	unlock, err := s.lock(ctx, sys)
+	keyring, file := s.stores(sys)
+	unlock, err := s.lock(ctx, keyring, file)
 	if err != nil {
 		return fmt.Errorf("nothing is deleted: %w", err)
 	}
 	defer unlock()
-	keyring, file := s.stores(sys)
 	deleted := false
 	var failed error
 	for _, store := range []store{keyring, file} {
@@ -29,10 +29,12 @@ func remove(ctx context.Context, sys *cli.System, args []string) error {
 		if !errors.Is(err, credential.ErrLocked) { // else, what cannot be read can be deleted
 			err = store.Delete(ctx, s.profile)
 		}
+		if err == nil || unknown(err) {
+			s.note(sys, audit.Delete, store, entry, credential.Entry{})
+		}
 		switch {
 		case err == nil:
 			deleted = true
-			s.note(sys, audit.Delete, store, entry, credential.Entry{})
 			if entry.OAuth == nil {
 				sys.Log.Infof("deleted the key from %s (profile %s)", store.name, s.profile)
 				continue

@@ -130,7 +130,7 @@ func unexpectedArgument() error {
 // stores are where a key can be kept, by the name they have in messages.
 func (s *settings) stores(sys *cli.System) (keyring, file store) {
 	files := credential.Files{ConfigDir: s.configDir}
-	return store{"the keyring", credential.Keyring{Getenv: sys.Getenv}},
+	return store{"the keyring", credential.Keyring{Getenv: sys.Getenv, StateDir: cli.StateDir(sys.Getenv)}},
 		store{files.Path(s.profile), files}
 }
 
@@ -145,16 +145,25 @@ func missing(err error) bool {
 	return errors.Is(err, credential.ErrNoEntry) || errors.Is(err, credential.ErrNoKeyring)
 }
 
-// lock keeps what is stored for the profile as it is until unlock is called: a
-// refresh that another process has begun would undo a change. Where there can be
-// no lock, no login can be refreshed either.
-func (s *settings) lock(ctx context.Context, sys *cli.System) (unlock func(), err error) {
-	lock, err := credential.Lock(ctx, credential.LockPath(cli.StateDir(sys.Getenv), s.profile))
-	switch {
-	case err == nil:
-		return func() { lock.Close() }, nil
-	case ctx.Err() != nil, errors.As(err, new(*credential.BusyError)):
-		return nil, err
+// lock keeps what stores have for the profile as it is until unlock is called: a
+// refresh that another process has begun would undo a change. The keyring comes
+// before the file. Where there can be no lock, no refresh stores anything either.
+func (s *settings) lock(ctx context.Context, stores ...store) (unlock func(), err error) {
+	var held []*credential.LockFile
+	unlock = func() {
+		for _, lock := range held {
+			lock.Close()
+		}
 	}
-	return func() {}, nil
+	for _, store := range stores {
+		lock, err := credential.Lock(ctx, store.Store, s.profile)
+		switch {
+		case err == nil:
+			held = append(held, lock)
+		case ctx.Err() != nil, errors.As(err, new(*credential.BusyError)):
+			unlock()
+			return nil, err
+		}
+	}
+	return unlock, nil
 }

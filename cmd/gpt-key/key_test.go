@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -49,7 +50,9 @@ func api(env *testscript.Env) string {
 			fmt.Fprintf(w, `{"error":{"message":"Incorrect API key provided: %s","code":"invalid_api_key"}}`, r.Header.Get("Authorization"))
 			return
 		}
-		fmt.Fprint(w, `{"data":[{"id":"llama3:8b"},{"id":"gpt-5-mini"},{"id":"$(reboot)"},{"id":"-x"},{"id":"gpt-5-mini"}]}`)
+		key := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+		fmt.Fprintf(w, `{"data":[{"id":"llama3:8b"},{"id":"gpt-5-mini"},{"id":"$(reboot)"},{"id":"-x"},{"id":"gpt-5-mini"},{"id":"x/%s"},{"id":"%s"}]}`,
+			key, base64.RawStdEncoding.EncodeToString([]byte(key)))
 	})
 	mux.HandleFunc("GET /azure/models", func(w http.ResponseWriter, r *http.Request) {
 		if !strings.HasSuffix(r.Header.Get("Api-Key"), "good") {

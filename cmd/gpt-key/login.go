@@ -65,11 +65,14 @@ func login(ctx context.Context, sys *cli.System, args []string) error {
 		return notLoggedIn(err)
 	}
 	entry.Host, entry.Set = s.host, time.Now().UTC().Truncate(time.Second)
-	if before, err = s.keep(drain.Hard, sys, target, entry); err != nil {
+	before, err = s.keep(drain.Hard, target, entry)
+	if err == nil || unknown(err) {
+		s.note(sys, audit.Login, target, entry, before)
+	}
+	if err != nil {
 		withdraw(drain.Soft, sys, entry, before)
 		return loginNotStored(err, *toFile)
 	}
-	s.note(sys, audit.Login, target, entry, before)
 	sys.Log.Infof("logged in; the token is in %s, for %s alone (profile %s)", target.name, s.host, s.profile)
 	switch {
 	case before.OAuth != nil:
@@ -84,6 +87,10 @@ func login(ctx context.Context, sys *cli.System, args []string) error {
 		sys.Log.Warnf("the server gave no refresh token, so the login ends with the token%s; --scope offline_access asks for one",
 			until(entry.OAuth.Expires))
 	}
+	if *toFile {
+		s.warnOfKeyring(ctx, sys)
+	}
+	s.warnOfPrecedence(sys)
 	return nil
 }
 
@@ -143,8 +150,8 @@ func notLoggedIn(err error) error {
 }
 
 // keep stores a login, and answers what was there before.
-func (s *settings) keep(ctx context.Context, sys *cli.System, target store, e credential.Entry) (before credential.Entry, err error) {
-	unlock, err := s.lock(ctx, sys)
+func (s *settings) keep(ctx context.Context, target store, e credential.Entry) (before credential.Entry, err error) {
+	unlock, err := s.lock(ctx, target)
 	if err != nil {
 		return before, err
 	}
@@ -162,7 +169,7 @@ func withdraw(ctx context.Context, sys *cli.System, e, stored credential.Entry) 
 	if e.Key == "" {
 		return
 	}
-	sys.Log.Infof("the server is asked to revoke the new tokens, for they are not stored")
+	sys.Log.Infof("the server is asked to revoke the new tokens")
 	if err := revoke(ctx, sys, e, stored.Secrets()...); err != nil {
 		sys.Log.Warnf("they are not revoked: %v", err)
 	}
@@ -170,6 +177,10 @@ func withdraw(ctx context.Context, sys *cli.System, e, stored credential.Entry) 
 
 // loginNotStored advises a file, unless that is where it could not be.
 func loginNotStored(err error, toFile bool) error {
+	if unknown(err) {
+		return cli.WithHint(fmt.Errorf("it is not known whether the login is stored: %w", err),
+			"run gpt-key login again")
+	}
 	failed := fmt.Errorf("the login cannot be stored: %w", err)
 	if toFile || errors.As(err, new(*credential.BusyError)) {
 		return failed

@@ -106,11 +106,14 @@ func (u *user) stored(profile string) credential.Entry {
 	return e
 }
 
-// nothing checks that no profile has anything.
+// nothing checks that no profile has anything but its lock.
 func (u *user) nothing() {
 	u.t.Helper()
-	if left, err := os.ReadDir(filepath.Join(u.home, ".config/gptpipe/keys")); err == nil && len(left) > 0 {
-		u.t.Errorf("stored: %v", left)
+	left, _ := os.ReadDir(filepath.Join(u.home, ".config/gptpipe/keys"))
+	for _, file := range left {
+		if filepath.Ext(file.Name()) != ".lock" {
+			u.t.Errorf("stored: %s", file.Name())
+		}
 	}
 }
 
@@ -268,6 +271,53 @@ func TestLogoutThatCannotRevoke(t *testing.T) {
 	}
 }
 
+// A server that takes its time to revoke is told of, and is waited for once for
+// both tokens.
+func TestLogoutWaits(t *testing.T) {
+	answer := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-answer }))
+	defer server.Close()
+	u := newUser(t)
+	e := credential.Entry{Key: "at-secret", Host: "gw.example", OAuth: &credential.Login{
+		Provider: oauth.Provider{TokenURL: server.URL, RevokeURL: server.URL, ClientID: "cli"},
+		Flow:     credential.FlowDevice, Refresh: "rt-secret",
+	}}
+	logout := func(patience string) (*exec.Cmd, *bufio.Reader) {
+		t.Helper()
+		if err := u.files().Set(t.Context(), "default", e); err != nil {
+			t.Fatal(err)
+		}
+		cmd := u.command("logout")
+		cmd.Env = append(cmd.Env, "GPT_KEY_TEST_PATIENCE="+patience)
+		out, err := cmd.StderrPipe()
+		if err == nil {
+			err = cmd.Start()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return cmd, bufio.NewReader(out)
+	}
+
+	cmd, out := logout("200ms")
+	said, _ := io.ReadAll(out)
+	if err := cmd.Wait(); err == nil || !strings.HasSuffix(string(said), "gpt-key: the tokens are not revoked: no answer within 200ms\n") {
+		t.Errorf("%v, said %s", err, said)
+	}
+	u.nothing()
+
+	cmd, out = logout("50s")
+	if line, err := out.ReadString('\n'); line != "gpt-key: waiting for the server to revoke the tokens, for at most 50s\n" {
+		t.Errorf("said %q, %v", line, err)
+	}
+	close(answer)
+	said, _ = io.ReadAll(out)
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("%v, said %s", err, said)
+	}
+	u.nothing()
+}
+
 func TestLoginInTheKeyring(t *testing.T) {
 	for _, program := range []string{"gnome-keyring-daemon", "dbus-run-session"} {
 		if _, err := exec.LookPath(program); errors.Is(err, exec.ErrNotFound) {
@@ -283,6 +333,7 @@ func TestLoginInTheKeyring(t *testing.T) {
 		timeout 20 sh -c "until dbus-send --print-reply=literal --dest=org.freedesktop.DBus / org.freedesktop.DBus.NameHasOwner string:org.freedesktop.secrets | grep -q true; do sleep 0.05; done"
 		echo service-secret-1 | gpt-key login --flow client --issuer "$0" --client-id service
 		gpt-key status
+		echo service-secret-1 | gpt-key login --file --flow client --issuer "$0" --client-id service
 		gpt-key logout
 		! gpt-key status >/dev/null`, server.URL)
 	shell.Env = append(cmd.Env, "XDG_RUNTIME_DIR="+u.home)
@@ -293,6 +344,7 @@ func TestLoginInTheKeyring(t *testing.T) {
 	}
 	u.want(string(out), "logged in; the token is in the keyring, for gw.example alone")
 	u.want(string(out), "\nkeyring: used, ")
+	u.want(string(out), "gpt-key: the keyring has a key for profile default too, and that one is used")
 	u.want(string(out), "deleted the login for gw.example from the keyring")
 	u.nothing()
 }
@@ -431,7 +483,7 @@ func TestChangesWaitForEachOther(t *testing.T) {
 	if err := u.files().Set(t.Context(), "default", key); err != nil {
 		t.Fatal(err)
 	}
-	lock, err := credential.Lock(t.Context(), credential.LockPath(filepath.Join(u.home, ".local/state/gptpipe"), "default"))
+	lock, err := credential.Lock(t.Context(), u.files(), "default")
 	if err != nil {
 		t.Fatal(err)
 	}

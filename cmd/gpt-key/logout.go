@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"gptpipe/pkg/audit"
 	"gptpipe/pkg/cli"
 	"gptpipe/pkg/credential"
 	"gptpipe/pkg/oauth"
+	"gptpipe/pkg/panics"
 )
 
 // logout ends the profile's login, at the server where that can be done, and
@@ -19,14 +21,14 @@ func logout(ctx context.Context, sys *cli.System, args []string) error {
 	if err := s.parse(sys, args); err != nil {
 		return err
 	}
+	keyring, file := s.stores(sys)
 	// A refresh that ends after this would leave tokens that nobody revokes.
-	if unlock, err := s.lock(ctx, sys); err == nil {
+	if unlock, err := s.lock(ctx, keyring, file); err == nil {
 		defer unlock()
 	} else {
 		sys.Log.Warnf("a process that refreshes the login now may keep a token: %v", err)
 	}
 
-	keyring, file := s.stores(sys)
 	found := false
 	var failed error
 	for _, store := range []store{keyring, file} {
@@ -40,11 +42,14 @@ func logout(ctx context.Context, sys *cli.System, args []string) error {
 		}
 		found = true
 		revoked := revoke(ctx, sys, entry)
-		if err := store.Delete(ctx, s.profile); err != nil {
-			failed = fmt.Errorf("%s still holds the login: %w", store.name, err)
+		err = store.Delete(ctx, s.profile)
+		if err == nil || unknown(err) {
+			s.note(sys, audit.Logout, store, entry, credential.Entry{})
+		}
+		if err != nil {
+			failed = fmt.Errorf("%s may still hold the login: %w", store.name, err)
 			continue
 		}
-		s.note(sys, audit.Logout, store, entry, credential.Entry{})
 		sys.Log.Infof("deleted the login for %s from %s (profile %s)", entry.Host, store.name, s.profile)
 		if revoked != nil {
 			failed = fmt.Errorf("the tokens are not revoked: %w", revoked)
@@ -57,16 +62,28 @@ func logout(ctx context.Context, sys *cli.System, args []string) error {
 	return failed
 }
 
+// revokeQuiet is how long a server may take before it is told that it is waited
+// for.
+const revokeQuiet = time.Second
+
 // revoke ends both tokens at the server, but for those that are in keep, and
-// says where there is no way to.
+// says where there is no way to. The server has checkTimeout for both.
 func revoke(ctx context.Context, sys *cli.System, e credential.Entry, keep ...string) error {
 	sys.Redact.Add(e.Secrets()...)
+	ctx, cancel := context.WithTimeoutCause(ctx, checkTimeout, noAnswer(checkTimeout))
+	defer cancel()
+	defer time.AfterFunc(revokeQuiet, panics.Func(func() {
+		sys.Log.Infof("waiting for the server to revoke the tokens, for at most %v", checkTimeout)
+	})).Stop()
 	var failed error
 	for _, token := range []string{e.OAuth.Refresh, e.Key} {
 		if token == "" || slices.Contains(keep, token) {
 			continue
 		}
 		err := e.OAuth.Provider.Revoke(ctx, token)
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = context.Cause(ctx)
+		}
 		if errors.Is(err, oauth.ErrCannot) {
 			sys.Log.Warnf("%v: the access token may be of use until it expires%s", err, until(e.OAuth.Expires))
 			break

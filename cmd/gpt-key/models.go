@@ -113,7 +113,7 @@ func (a asking) names(ctx context.Context) ([]byte, error) {
 		return nil, cli.WithHint(cli.Failf(cli.StatusRefused, "%w", err), "gpt-key set stores a key; or set OPENAI_API_KEY")
 	}
 	defer time.AfterFunc(checkTimeout, panics.Func(func() { end(noAnswer(checkTimeout)) })).Stop()
-	names, err := modelNames(ctx, sender)
+	names, err := a.ask(ctx, sender)
 	var e *llm.Error
 	if errors.As(err, &e) && (e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden) {
 		if key == nil {
@@ -141,7 +141,7 @@ func (a asking) briefly(ctx context.Context) ([]byte, error) {
 	case !errors.As(err, &none) || !a.endpoint.Local():
 		return nil, err
 	}
-	return modelNames(ctx, client)
+	return a.ask(ctx, client)
 }
 
 // within is what do answers, if it does so in time.
@@ -182,9 +182,9 @@ func (a asking) use(k credential.Key) {
 	}
 }
 
-// modelNames asks for the models and answers their names in order, one a line.
-// What cannot be a word of a command line is left out.
-func modelNames(ctx context.Context, s wire.Sender) ([]byte, error) {
+// ask asks for the models and answers their names in order, one a line. What
+// cannot be a word of a command line is left out, and what has the key in it.
+func (a asking) ask(ctx context.Context, s wire.Sender) ([]byte, error) {
 	answer, err := s.Send(ctx, wire.Call{Method: http.MethodGet, Path: "/models"})
 	if err != nil {
 		return nil, err
@@ -205,7 +205,7 @@ func modelNames(ctx context.Context, s wire.Sender) ([]byte, error) {
 	}
 	var names []string
 	for _, m := range list.Data {
-		if isWord(m.ID) {
+		if isWord(m.ID) && !a.sys.Redact.Has([]byte(m.ID)) {
 			names = append(names, m.ID+"\n")
 		}
 	}

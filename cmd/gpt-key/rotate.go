@@ -58,7 +58,7 @@ func rotate(ctx context.Context, sys *cli.System, args []string) error {
 		}
 		return err
 	}
-	unlock, err := s.lock(ctx, sys)
+	unlock, err := s.lock(ctx, where)
 	if err != nil {
 		return fmt.Errorf("the old key stays in %s: %w", where.name, err)
 	}
@@ -70,11 +70,18 @@ func rotate(ctx context.Context, sys *cli.System, args []string) error {
 		return fmt.Errorf("the old key stays in %s: %w", where.name, err)
 	}
 	entry.Set = time.Now().UTC().Truncate(time.Second)
-	if err := where.Set(ctx, s.profile, entry); err != nil {
+	err = where.Set(ctx, s.profile, entry)
+	if err == nil || unknown(err) {
+		s.note(sys, audit.Rotate, where, entry, old)
+	}
+	switch {
+	case unknown(err):
+		return cli.WithHint(fmt.Errorf("it is not known whether the new key is in %s, in place of the old one: %w", where.name, err), lookLater)
+	case err != nil:
 		return fmt.Errorf("the old key stays in %s: %w", where.name, err)
 	}
-	s.note(sys, audit.Rotate, where, entry, old)
 	sys.Log.Infof("the API takes the new key; it is in %s, in place of the old one (profile %s)", where.name, s.profile)
+	s.warnOfPrecedence(sys)
 	return nil
 }
 
@@ -115,7 +122,15 @@ func (s *settings) stored(ctx context.Context, sys *cli.System) (store, credenti
 		case err == nil:
 			return where, e, nil
 		case !missing(err):
-			return where, e, notShown(where, err)
+			hint := "gpt-key set --file replaces it untried"
+			switch {
+			case errors.Is(err, credential.ErrLocked):
+				hint = "unlock it and try again"
+			case where.name == keyring.name:
+				hint = "gpt-key set replaces it untried, and gpt-key set --file leaves it alone"
+			}
+			return where, e, cli.WithHint(
+				fmt.Errorf("nothing is changed, for it is not known what the key is: %s: %w", where.name, err), "%s", hint)
 		}
 	}
 	if elsewhere != "" {
@@ -125,14 +140,6 @@ func (s *settings) stored(ctx context.Context, sys *cli.System) (store, credenti
 	}
 	return store{}, credential.Entry{}, cli.WithHint(
 		cli.Failf(cli.StatusRefused, "no key is stored for profile %s", s.profile), "gpt-key set stores one")
-}
-
-func notShown(where store, err error) error {
-	hint := "gpt-key set replaces it untried, and gpt-key set --file leaves it alone"
-	if errors.Is(err, credential.ErrLocked) {
-		hint = "unlock it and try again"
-	}
-	return cli.WithHint(fmt.Errorf("nothing is changed, for it is not known what the key is: %s: %w", where.name, err), "%s", hint)
 }
 
 // check asks the API for its models with the new key. Whatever leaves open if

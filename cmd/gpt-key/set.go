@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"gptpipe/pkg/audit"
@@ -34,18 +35,21 @@ func set(ctx context.Context, sys *cli.System, args []string) error {
 		return err
 	}
 	entry := credential.Entry{Key: key, Host: s.host, Set: time.Now().UTC().Truncate(time.Second)}
-	unlock, err := s.lock(ctx, sys)
+	unlock, err := s.lock(ctx, target)
 	if err != nil {
 		return fmt.Errorf("the key is not stored: %w", err)
 	}
 	defer unlock()
-	switch err := target.Set(ctx, s.profile, entry); {
+	err = target.Set(ctx, s.profile, entry)
+	if err == nil || unknown(err) {
+		s.note(sys, audit.Set, target, entry, before)
+	}
+	switch {
 	case err != nil && !*toFile:
 		return notStored(err)
 	case err != nil:
 		return err
 	}
-	s.note(sys, audit.Set, target, entry, before)
 	switch {
 	case before.OAuth != nil:
 		sys.Log.Warnf("replaced the login for %s: the server still takes its tokens; gpt-key logout, before set, would have had it revoke them", before.Host)
@@ -56,6 +60,7 @@ func set(ctx context.Context, sys *cli.System, args []string) error {
 	if *toFile {
 		s.warnOfKeyring(ctx, sys)
 	}
+	s.warnOfPrecedence(sys)
 	return nil
 }
 
@@ -71,6 +76,25 @@ func (s *settings) warnOfKeyring(ctx context.Context, sys *cli.System) {
 	}
 }
 
+// warnOfPrecedence tells that a key command or $OPENAI_API_KEY, where the profile
+// goes by it, comes before what is stored.
+func (s *settings) warnOfPrecedence(sys *cli.System) {
+	var command string
+	flags := cli.NewFlags()
+	flags.Shared.StringVar(&command, "key-command", "", "")
+	// What is wrong with the settings has been told: they were read before.
+	if flags.Environment(sys.Getenv, nil) == nil && s.configDir != "" &&
+		flags.FileSome(filepath.Join(s.configDir, "profiles", s.profile)) == nil {
+		flags.FileSome(filepath.Join(s.configDir, "config"))
+	}
+	switch {
+	case command != "":
+		sys.Log.Warnf("a key command is set, by $GPT_KEY_COMMAND or the configuration, and its key is used before this one")
+	case !s.named && sys.Getenv("OPENAI_API_KEY") != "":
+		sys.Log.Warnf("$OPENAI_API_KEY is set, and its key is used before this one")
+	}
+}
+
 // replaceable reports whether err, of reading what a new key will replace,
 // leaves it possible to write.
 func replaceable(err error) bool {
@@ -78,7 +102,15 @@ func replaceable(err error) bool {
 	return err == nil || errors.Is(err, credential.ErrNoEntry) || errors.As(err, &invalid)
 }
 
+// unknown reports whether what err is of may have been done all the same.
+func unknown(err error) bool { return errors.As(err, new(*credential.UnknownError)) }
+
+const lookLater = "gpt-key status shows, after a while, what is there"
+
 func notStored(err error) error {
+	if unknown(err) {
+		return cli.WithHint(fmt.Errorf("it is not known whether the key is stored: %w", err), lookLater)
+	}
 	what := "gpt-key set --file stores the key in a file that you alone can read"
 	if errors.Is(err, credential.ErrLocked) {
 		what = "unlock it and try again; or " + what

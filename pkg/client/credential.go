@@ -73,14 +73,17 @@ func (c *Client) beginUse(k credential.Key) {
 		})
 		return
 	}
-	u, err := audit.Start(log, audit.Record{
+	r := audit.Record{
 		Command:  c.sys.Name,
 		Profile:  c.profile,
 		Source:   k.Source,
 		Key:      audit.Fingerprint(k.Secret),
 		Endpoint: c.plan.endpoint.String(),
-		Model:    c.label(c.Model()),
-	})
+	}
+	if !c.lines {
+		r.Model = c.label(c.Model())
+	}
+	u, err := audit.Start(log, r)
 	if err != nil {
 		c.sys.Log.Warnf("the use of the key is not in the audit log: %v", err)
 		return

@@ -2,7 +2,9 @@ package credential
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // maxKey is how many bytes a key may have. OpenAI's have under 200; an access
@@ -74,8 +76,13 @@ func looksLikePath(s string) bool {
 // A ProfileError is a name that no profile can have.
 type ProfileError struct{ Name string }
 
+// Error does not repeat what is so long that it may be a key in the wrong place.
 func (e *ProfileError) Error() string {
-	return fmt.Sprintf("profile %q: a name has letters, digits, '.', '_' and '-', does not begin with '.', and is at most %d long", e.Name, maxProfile)
+	name := strconv.Quote(e.Name)
+	if n := utf8.RuneCountInString(e.Name); n > 20 {
+		name = fmt.Sprintf("(a value of %d characters)", n)
+	}
+	return fmt.Sprintf("profile %s: a name has letters, digits, '.', '_' and '-', does not begin with '.', and is at most %d long", name, maxProfile)
 }
 
 // maxProfile keeps the name of a file, and of the one it is renamed from,

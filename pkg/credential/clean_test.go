@@ -66,10 +66,13 @@ func TestCheckProfile(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	for _, name := range []string{"", ".", "..", ".hidden", "a/b", "../x", "a b", "ä", "a\x00", "a\n", strings.Repeat("a", 201)} {
+	for _, name := range []string{"", ".", "..", ".hidden", "a/b", "../x", "a b", "ä", "a\x00", "a\n", "7f3c9a1b2d4e5f60718293a4b5c6d7e8/x", strings.Repeat("a", 201)} {
 		var profile *ProfileError
 		if err := CheckProfile(name); !errors.As(err, &profile) {
 			t.Errorf("%q: %v", name, err)
+		}
+		if len(name) > 20 && strings.Contains(profile.Error(), name) {
+			t.Errorf("what may be a key is repeated: %v", profile)
 		}
 		if name == "" {
 			continue // which is the default profile for Find

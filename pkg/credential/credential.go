@@ -50,7 +50,7 @@ type Query struct {
 
 	Getenv    func(string) string
 	ConfigDir string        // keys are in its folder "keys"; empty: there is none
-	StateDir  string        // locks of logins are in its folder "login"; empty: none can be refreshed
+	StateDir  string        // locks of logins of the keyring are in its folder "login", where $HOME is not set
 	Timeout   time.Duration // another process's refresh is waited for no longer than this, and than 10 s; 0: 10 s
 	Silent    bool          // nobody is asked to unlock the keyring
 	Stderr    io.Writer     // for what the key command says; nil discards it

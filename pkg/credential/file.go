@@ -13,7 +13,9 @@ import (
 
 // Files is the store of keys in files keys/PROFILE of the folder of the
 // configuration, for machines without a keyring. A file is its owner's alone:
-// others are refused, not read.
+// others are refused, not read. Where keys/PROFILE is a symbolic link, as
+// managers of dotfiles make them, the key is what it leads to, and is replaced
+// and deleted there.
 type Files struct{ ConfigDir string }
 
 var errNoConfigDir = errors.New("no folder of configuration: neither $XDG_CONFIG_HOME nor $HOME is set")
@@ -38,15 +40,67 @@ func (f Files) Path(profile string) string {
 	return filepath.Join(f.ConfigDir, "keys", profile)
 }
 
-// Get reads the key of profile. A symbolic link is followed; owner and
-// permissions are those of the file that was opened.
+// place is the path of the file that has the key of profile, behind symbolic
+// links. One that leads to no file of the user's is none to be followed: what it
+// leads to holds no key, and is not ours to replace.
+func (f Files) place(profile string) string {
+	path := f.Path(profile)
+	behind, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return path
+	}
+	info, err := os.Lstat(behind)
+	if err != nil || !info.Mode().IsRegular() || !ours(info) {
+		return path
+	}
+	return behind
+}
+
+// beside is the path of a file of our own beside the one at path. Names of
+// profiles do not begin with a dot.
+func beside(path, end string) string {
+	return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+"."+end)
+}
+
+// lockPath is beside the file, where a login that is refreshed is written too:
+// all that share the file go by one lock.
+func (f Files) lockPath(profile string) string {
+	if f.ConfigDir == "" {
+		return ""
+	}
+	return beside(f.place(profile), "lock")
+}
+
+func ours(info fs.FileInfo) bool {
+	owner, known := info.Sys().(*syscall.Stat_t)
+	return known && int(owner.Uid) == os.Geteuid()
+}
+
+// openRegular opens a file to be read. A FIFO must not hold up the command until
+// somebody writes to it.
+func openRegular(path string) (*os.File, fs.FileInfo, error) {
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	info, err := file.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = errNotRegular
+	}
+	if err != nil {
+		file.Close()
+		return nil, nil, err
+	}
+	return file, info, nil
+}
+
+// Get reads the key of profile. Owner and permissions are those of the file that
+// was opened.
 func (f Files) Get(_ context.Context, profile string) (Entry, error) {
 	if err := f.check(profile); err != nil {
 		return Entry{}, err
 	}
-	path := f.Path(profile)
-	// A FIFO must not hold up the command until somebody writes to it.
-	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	file, info, err := openRegular(f.Path(profile))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return Entry{}, ErrNoEntry
@@ -54,18 +108,11 @@ func (f Files) Get(_ context.Context, profile string) (Entry, error) {
 		return Entry{}, cause(err)
 	}
 	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return Entry{}, cause(err)
-	}
-	owner, known := info.Sys().(*syscall.Stat_t)
 	switch {
-	case !info.Mode().IsRegular():
-		return Entry{}, errNotRegular
-	case !known || int(owner.Uid) != os.Geteuid():
+	case !ours(info):
 		return Entry{}, errNotOwner
 	case info.Mode().Perm()&0o077 != 0:
-		return Entry{}, &FileModeError{path, info.Mode().Perm()}
+		return Entry{}, &FileModeError{f.Path(profile), info.Mode().Perm()}
 	}
 	text, err := readSome(file)
 	if err != nil {
@@ -75,8 +122,8 @@ func (f Files) Get(_ context.Context, profile string) (Entry, error) {
 }
 
 // Set writes the key of profile, mode 0600 from the first moment, into a
-// folder of mode 0700, so that the file is either the old one or the new one
-// even after a loss of power.
+// folder of mode 0700, unless that is elsewhere and linked to, so that the file
+// is either the old one or the new one even after a loss of power.
 func (f Files) Set(ctx context.Context, profile string, e Entry) error {
 	if err := f.check(profile); err != nil {
 		return err
@@ -85,20 +132,27 @@ func (f Files) Set(ctx context.Context, profile string, e Entry) error {
 	if err != nil {
 		return err
 	}
-	path := f.Path(profile)
-	folder := filepath.Dir(path)
-	if err := os.MkdirAll(folder, 0o700); err != nil {
+	keys := filepath.Dir(f.Path(profile))
+	if err := os.MkdirAll(keys, 0o700); err != nil {
 		return err
 	}
-	if err := os.Chmod(folder, 0o700); err != nil {
-		return err
+	if info, err := os.Lstat(keys); err == nil && info.IsDir() {
+		if err := os.Chmod(keys, 0o700); err != nil {
+			return err
+		}
 	}
-	d, err := hold(ctx, folder)
+	path := f.place(profile)
+	d, err := hold(ctx, filepath.Dir(path))
 	if err != nil {
 		return err
 	}
 	defer d.Close()
-	file, err := f.temporary(profile)
+	if err := f.clear(profile); err != nil {
+		return err
+	}
+	// The name is always the same, so that a process that is killed leaves no key
+	// that nobody knows of.
+	file, err := os.OpenFile(beside(path, "new"), os.O_WRONLY|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return err
 	}
@@ -125,7 +179,7 @@ func (f Files) Delete(ctx context.Context, profile string) error {
 	if err := f.check(profile); err != nil {
 		return err
 	}
-	path := f.Path(profile)
+	path := f.place(profile)
 	d, err := hold(ctx, filepath.Dir(path))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -144,23 +198,21 @@ func (f Files) Delete(ctx context.Context, profile string) error {
 	case err != nil:
 		return err
 	}
+	if err := os.Remove(f.Path(profile)); err != nil && !errors.Is(err, fs.ErrNotExist) { // the link
+		return err
+	}
 	return d.Sync()
 }
 
-// temporary makes the file that is to become the one of profile. Its name is
-// always the same, so that a process that is killed leaves no key that nobody
-// knows of. Names of profiles do not begin with a dot.
-func (f Files) temporary(profile string) (*os.File, error) {
-	if err := f.clear(profile); err != nil {
-		return nil, err
-	}
-	path := filepath.Join(f.ConfigDir, "keys", "."+profile+".new")
-	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, 0o600)
-}
-
-// clear removes the temporary files of profile: those of temporary and reserve,
-// and those that ended in a random number, as they did once.
+// clear removes the temporary files of profile: those of Set and reserve, and
+// those that ended in a random number, as they did once.
 func (f Files) clear(profile string) error {
+	path := f.place(profile)
+	for _, end := range []string{"new", "refresh"} {
+		if err := os.Remove(beside(path, end)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
 	folder := filepath.Join(f.ConfigDir, "keys")
 	files, err := os.ReadDir(folder)
 	if err != nil {

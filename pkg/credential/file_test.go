@@ -187,6 +187,91 @@ func TestFilesThatAreRefused(t *testing.T) {
 	}
 }
 
+// Managers of dotfiles keep files elsewhere and link to them: a key is replaced
+// and deleted where it is, and folders that are linked to are left as they are.
+func TestLinkedFile(t *testing.T) {
+	ctx, files, dotfiles := t.Context(), Files{ConfigDir: t.TempDir()}, t.TempDir()
+	if err := os.Chmod(dotfiles, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	link := func(to, from string) {
+		t.Helper()
+		if err := errors.Join(os.MkdirAll(filepath.Dir(from), 0o700), os.Symlink(to, from)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	target, old := filepath.Join(dotfiles, "openai"), Entry{Key: "sk-old", Host: DefaultHost}
+	write(t, target, "sk-old\n")
+	link(target, files.Path("a"))
+	if got, err := files.Get(ctx, "a"); got != old || err != nil {
+		t.Errorf("got %v, %v", got, err)
+	}
+	fresh := Entry{Key: "sk-new", Host: DefaultHost}
+	if err := files.Set(ctx, "a", fresh); err != nil {
+		t.Fatal(err)
+	}
+	if to, err := os.Readlink(files.Path("a")); to != target {
+		t.Errorf("the link leads to %q, %v", to, err)
+	}
+	text, err := os.ReadFile(target)
+	if err != nil || strings.Contains(string(text), "sk-old") || !strings.Contains(string(text), "sk-new") {
+		t.Errorf("behind the link: %s, %v", text, err)
+	}
+	room, err := files.reserve("a", fresh)
+	if err == nil {
+		err = room.commit(old)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	room.discard()
+	if got, err := files.Get(ctx, "a"); got != old || err != nil {
+		t.Errorf("after a refresh: %v, %v", got, err)
+	}
+	lock, err := Lock(ctx, files, "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lock.Close()
+	if err := files.Delete(ctx, "a"); err != nil {
+		t.Error(err)
+	}
+	if left, err := os.ReadDir(dotfiles); len(left) != 1 || left[0].Name() != ".openai.lock" {
+		t.Errorf("left: %v, %v", left, err)
+	}
+	if left, err := os.ReadDir(filepath.Dir(files.Path("a"))); len(left) != 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+
+	// What is no file, of the user's, is not ours: the link alone is taken away.
+	link(dotfiles, files.Path("b"))
+	if err := files.Delete(ctx, "b"); err != nil {
+		t.Error(err)
+	}
+	link(dotfiles, files.Path("b"))
+	link(filepath.Join(dotfiles, "none"), files.Path("c"))
+	for _, profile := range []string{"b", "c"} {
+		if err := files.Set(ctx, profile, fresh); err != nil {
+			t.Errorf("%s: %v", profile, err)
+		}
+		if info, err := os.Lstat(files.Path(profile)); err != nil || info.Mode() != 0o600 {
+			t.Errorf("%s: %v, %v", profile, info, err)
+		}
+	}
+
+	linked := Files{ConfigDir: t.TempDir()}
+	link(dotfiles, filepath.Join(linked.ConfigDir, "keys"))
+	if err := linked.Set(ctx, "d", fresh); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := linked.Get(ctx, "d"); got != fresh || err != nil {
+		t.Errorf("in a linked folder: %v, %v", got, err)
+	}
+	if info, err := os.Stat(dotfiles); err != nil || info.Mode().Perm() != 0o755 {
+		t.Errorf("the linked folder: %v, %v", info, err)
+	}
+}
+
 func TestFileOfAnotherUser(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can give a file away")

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -287,5 +288,14 @@ func TestCredentialsDirectory(t *testing.T) {
 	var invalid *InvalidError
 	if !errors.As(err, &invalid) {
 		t.Errorf("with an empty one: %v", err)
+	}
+	fifo := t.TempDir()
+	if err := syscall.Mkfifo(filepath.Join(fifo, "openai-api-key"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	q.Getenv = environment("CREDENTIALS_DIRECTORY=" + fifo)
+	_, err = Find(t.Context(), q)
+	if !errors.As(err, &none) || none.Attempts[2].Err != errNotRegular {
+		t.Errorf("with a FIFO: %v", err)
 	}
 }

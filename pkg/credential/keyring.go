@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"time"
 
+	"github.com/godbus/dbus/v5"
 	"github.com/zalando/go-keyring"
 
 	"gptpipe/pkg/panics"
@@ -33,15 +35,27 @@ var (
 	errNoBus        = fmt.Errorf("%w: no session bus ($DBUS_SESSION_BUS_ADDRESS is not set, and there is no $XDG_RUNTIME_DIR/bus)", ErrNoKeyring)
 	errNoService    = fmt.Errorf("%w: no service on the session bus keeps secrets (gnome-keyring and KWallet do)", ErrNoKeyring)
 	errNoCollection = fmt.Errorf("%w: the secret service has no default keyring yet", ErrNoKeyring)
+	errNotUnix      = fmt.Errorf("%w: the session bus is not on a unix socket, and keys would cross the network in clear", ErrNoKeyring)
 	errNoAnswer     = fmt.Errorf("no answer within %v", keyringPatience)
+	errGarbled      = errors.New("the session bus has ended, or the keyring answers otherwise than the Secret Service API has it")
+	errUnchanged    = errors.New("the keyring says that it is done, and has what it had: its prompt may have been dismissed")
 )
 
+// An UnknownError is a change that the keyring has not said it made: it may have
+// made it, or may still make it.
+type UnknownError struct{ Err error }
+
+func (e *UnknownError) Error() string { return e.Err.Error() }
+func (e *UnknownError) Unwrap() error { return e.Err }
+
 // Keyring is the store of keys in the system keyring, reached over the
-// session bus. A call ends after 3 s; it may still take effect later, if the
-// user answers an unlock prompt while the process lives.
+// session bus, which has to be on a unix socket. A call ends after 3 s. A change
+// that is begun by then may still take effect: its error is an *UnknownError,
+// or ErrLocked if the user may still answer a prompt while the process lives.
 type Keyring struct {
-	Getenv func(string) string
-	Silent bool // nobody is asked to unlock it: locked is ErrLocked at once
+	Getenv   func(string) string
+	StateDir string // has the locks of logins where $HOME is not set
+	Silent   bool   // nobody is asked to unlock it: locked is ErrLocked at once
 }
 
 // Get reads the key of profile.
@@ -57,18 +71,60 @@ func (k Keyring) Get(ctx context.Context, profile string) (Entry, error) {
 	return decodeEntry(text)
 }
 
-// Set stores the key of profile.
+// Set stores the key of profile, and looks that it is there.
 func (k Keyring) Set(ctx context.Context, profile string, e Entry) error {
 	text, err := e.encode()
 	if err != nil {
 		return err
 	}
-	return k.call(ctx, profile, func() error { return keyring.Set(service, profile, text) })
+	return k.change(ctx, profile, func() error {
+		if err := keyring.Set(service, profile, text); err != nil {
+			return err
+		}
+		now, err := keyring.Get(service, profile)
+		switch {
+		case errors.Is(err, keyring.ErrNotFound), err == nil && now != text:
+			return errUnchanged
+		case err != nil:
+			return &UnknownError{err}
+		}
+		return nil
+	})
 }
 
-// Delete removes the key of profile.
+// Delete removes the key of profile, and looks that it is gone.
 func (k Keyring) Delete(ctx context.Context, profile string) error {
-	return k.call(ctx, profile, func() error { return keyring.Delete(service, profile) })
+	return k.change(ctx, profile, func() error {
+		if err := keyring.Delete(service, profile); err != nil {
+			return err
+		}
+		_, err := keyring.Get(service, profile)
+		switch {
+		case err == nil:
+			return errUnchanged
+		case !errors.Is(err, keyring.ErrNotFound):
+			return &UnknownError{err}
+		}
+		return nil
+	})
+}
+
+// change is call for what writes. That go-keyring reports success proves
+// nothing: it takes a prompt that was dismissed for one that was answered.
+func (k Keyring) change(ctx context.Context, profile string, op func() error) error {
+	var begun atomic.Bool
+	err := k.call(ctx, profile, func() error {
+		begun.Store(true)
+		return op()
+	})
+	var answer dbus.Error
+	switch {
+	case !begun.Load():
+	case errors.Is(err, errNoAnswer), errors.Is(err, errGarbled),
+		errors.As(err, &answer) && answer.Name == errNoReply:
+		return &UnknownError{err}
+	}
+	return err
 }
 
 // call does op on the entry of profile, once it is known what the keyring is
@@ -108,7 +164,16 @@ func (k Keyring) within(ctx context.Context, op func(ctx context.Context, addres
 	patience, cancel := context.WithTimeout(ctx, keyringPatience)
 	defer cancel()
 	done := make(chan error, 1)
-	panics.Go(func() { done <- op(patience, address) })
+	panics.Go(func() {
+		// go-keyring panics when the bus ends under a prompt, which may be long
+		// after it was given up, and on answers of other types than it expects.
+		defer func() {
+			if recover() != nil {
+				done <- errGarbled
+			}
+		}()
+		done <- op(patience, address)
+	})
 	select {
 	case err = <-done:
 	case <-patience.Done():
@@ -123,6 +188,17 @@ func (k Keyring) within(ctx context.Context, op func(ctx context.Context, addres
 	return err
 }
 
+// lockPath is under the home even if $XDG_STATE_HOME leads elsewhere: all that
+// reach one keyring are to go by one lock, and its other processes may not have
+// that variable.
+func (k Keyring) lockPath(profile string) string {
+	dir := k.StateDir
+	if home := k.Getenv("HOME"); filepath.IsAbs(home) {
+		dir = filepath.Join(home, ".local/state/gptpipe")
+	}
+	return filepath.Join(dir, "login", profile+".lock")
+}
+
 // bus is the address of the session bus.
 func (k Keyring) bus() (string, error) {
 	address := k.Getenv("DBUS_SESSION_BUS_ADDRESS")
@@ -132,6 +208,11 @@ func (k Keyring) bus() (string, error) {
 			return "", errNoBus
 		}
 		address = "unix:path=" + escapeAddress(socket)
+	}
+	for one := range strings.SplitSeq(address, ";") {
+		if !strings.HasPrefix(one, "unix:") {
+			return "", errNotUnix
+		}
 	}
 	// go-keyring takes the bus from this variable alone; without it, it would
 	// start one that nobody ends.

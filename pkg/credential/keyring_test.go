@@ -220,13 +220,38 @@ func TestNoBus(t *testing.T) {
 func TestUnusableBus(t *testing.T) {
 	t.Setenv("DBUS_SESSION_BUS_ADDRESS", "") // put back afterwards
 	for address, want := range map[string]string{
-		"unix:path=" + t.TempDir() + "/none": "no such file or directory",
-		"nonsense":                           "invalid bus address",
+		"unix:path=" + t.TempDir() + "/none":        "no such file or directory",
+		"nonsense":                                  "not on a unix socket",
+		"tcp:host=127.0.0.1,port=1":                 "not on a unix socket",
+		"unix:path=/none;tcp:host=127.0.0.1,port=1": "not on a unix socket",
 	} {
 		_, err := Keyring{Getenv: environment("DBUS_SESSION_BUS_ADDRESS=" + address)}.Get(t.Context(), "default")
 		if !errors.Is(err, ErrNoKeyring) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", address, err)
 		}
+	}
+}
+
+// All processes that reach one keyring go by one lock.
+func TestLockOfTheKeyring(t *testing.T) {
+	home, state := t.TempDir(), t.TempDir()
+	one := Keyring{Getenv: environment("HOME=" + home), StateDir: state}.lockPath("default")
+	other := Keyring{Getenv: environment("HOME=" + home), StateDir: t.TempDir()}.lockPath("default")
+	if want := filepath.Join(home, ".local/state/gptpipe/login/default.lock"); one != want || other != want {
+		t.Errorf("got %s and %s", one, other)
+	}
+	homeless := Keyring{Getenv: environment(), StateDir: state}
+	lock, err := Lock(t.Context(), homeless, "default")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	if info, err := os.Stat(filepath.Join(state, "login/default.lock")); err != nil || info.Mode() != 0o600 {
+		t.Errorf("%v, %v", info, err)
+	}
+	homeless.StateDir = ""
+	if _, err := Lock(t.Context(), homeless, "default"); !errors.Is(err, ErrNoStateDir) {
+		t.Errorf("got %v", err)
 	}
 }
 

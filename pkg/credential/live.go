@@ -39,7 +39,7 @@ type current struct {
 
 // Open answers what Find does, and keeps it up to date. found is called with
 // each key before it is used, one at a time, and told with what the user should
-// know: a *NotStoredError.
+// know, maybe from another goroutine: a *NotStoredError, or ErrCut.
 func Open(ctx context.Context, q Query, found func(Key), told func(error)) (*Live, error) {
 	l := &Live{query: q, found: found, told: told}
 	key, err := Find(ctx, q)
@@ -135,10 +135,10 @@ func (l *Live) refresh(ctx context.Context, k Key) error {
 	if t := l.query.Timeout; t > 0 {
 		patience = min(patience, t)
 	}
-	next, err := refresh(ctx, k.store, LockPath(l.query.StateDir, profile), profile, k.entry, patience)
+	next, err := refresh(ctx, k.store, profile, k.entry, patience, l.told)
+	unstored := errors.As(err, new(*NotStoredError))
 	switch {
-	case errors.As(err, new(*NotStoredError)):
-		l.told(err)
+	case unstored:
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case err != nil:
@@ -149,6 +149,9 @@ func (l *Live) refresh(ctx context.Context, k Key) error {
 		return err
 	}
 	l.take(Key{Secret: next.Key, Source: k.Source, Token: next.OAuth != nil, entry: next, store: k.store})
+	if unstored {
+		l.told(err) // what a keyring says may quote its entry, which had to be known first
+	}
 	return nil
 }
 

@@ -62,7 +62,7 @@ func (is *issuer) count() int {
 
 // live has a login that is good for so long, and notes the keys that it finds.
 func live(t *testing.T, is *issuer, good time.Duration) (l *Live, q Query, found *[]string) {
-	q = Query{Host: DefaultHost, Getenv: func(string) string { return "" }, ConfigDir: t.TempDir(), StateDir: t.TempDir()}
+	q = Query{Host: DefaultHost, Getenv: func(string) string { return "" }, ConfigDir: t.TempDir()}
 	entry := Entry{Key: "token-0", Host: DefaultHost, OAuth: &Login{
 		Provider: oauth.Provider{TokenURL: is.URL, ClientID: "c"}, Flow: FlowDevice, Refresh: "refresh-0", Expires: time.Now().Add(good),
 	}}
@@ -109,13 +109,61 @@ func TestSecretIsRefreshedInTime(t *testing.T) {
 	}
 }
 
+// Processes with different folders of state share a login: they go by one lock.
+func TestFoldersOfStateDoNotMatter(t *testing.T) {
+	server := newTokenServer(t)
+	_, files, _ := server.entry(t)
+	q := Query{Host: "gw.example", Getenv: environment(), ConfigDir: files.ConfigDir}
+	var both [2]*Live
+	for i := range both {
+		q.StateDir = t.TempDir()
+		l, err := Open(t.Context(), q, func(Key) {}, func(err error) { t.Error(err) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		both[i] = l
+	}
+	var all sync.WaitGroup
+	for _, l := range both {
+		all.Go(func() {
+			if again, err := l.Replaced(t.Context(), "a0"); !again || err != nil {
+				t.Error(again, err)
+			}
+			secret(t, l, "a1")
+		})
+	}
+	all.Wait()
+	if n := server.asked.Load(); n != 1 {
+		t.Errorf("%d requests, want 1", n)
+	}
+}
+
+// What says that a login is not stored may quote it: the new tokens are known by
+// then.
+func TestTokensAreKnownBeforeTheyAreTold(t *testing.T) {
+	server := newTokenServer(t)
+	old, files, _ := server.entry(t)
+	var known []string
+	times := 0
+	l := &Live{query: Query{ConfigDir: files.ConfigDir}, found: func(k Key) { known = k.Secrets() }, told: func(err error) {
+		times++
+		if !errors.As(err, new(*NotStoredError)) || !slices.Contains(known, "a1") || !slices.Contains(known, "r1") {
+			t.Errorf("told %v, with %q known", err, known)
+		}
+	}}
+	l.take(Key{Secret: "a0", Token: true, entry: old, store: &flawed{files, true}})
+	if again, err := l.Replaced(t.Context(), "a0"); !again || err != nil || times != 1 {
+		t.Errorf("%v, %v; told %d times", again, err, times)
+	}
+}
+
 // Another process's lock is waited for no longer than an attempt may take, and
 // once for all who ask meanwhile.
 func TestLockIsWaitedForNoLongerThanAnAttempt(t *testing.T) {
 	is := newIssuer(t)
 	l, q, _ := live(t, is, -time.Hour)
 	l.query.Timeout = 300 * time.Millisecond
-	lock, err := Lock(t.Context(), LockPath(q.StateDir, DefaultProfile))
+	lock, err := Lock(t.Context(), Files{q.ConfigDir}, DefaultProfile)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,7 +26,7 @@ var lockPatience = 10 * time.Second
 const lockPoll = 50 * time.Millisecond
 
 // ErrNoStateDir says that there is nowhere to keep a lock.
-var ErrNoStateDir = errors.New("no folder of state: neither $XDG_STATE_HOME nor $HOME is set")
+var ErrNoStateDir = errors.New("no folder of state: neither $HOME nor $XDG_STATE_HOME is set")
 
 // A BusyError is a login whose lock another process holds for too long.
 type BusyError struct {
@@ -41,21 +41,29 @@ func (e *BusyError) Error() string {
 // A LockFile is a held lock on a login. It ends with Close, or with the process.
 type LockFile struct{ file *os.File }
 
-// Lock waits for the lock at path, until ctx ends, and for 10 s at most: then it
-// fails with *BusyError. Without a folder of state there is no lock, and it fails
-// with ErrNoStateDir. File and folder are made, for this user alone.
-func Lock(ctx context.Context, path string) (*LockFile, error) {
-	return lock(ctx, path, lockPatience)
+// Lock waits for the lock of what s has for profile, until ctx ends, and for
+// 10 s at most: then it fails with *BusyError. The file is made, for this user
+// alone, and is never removed: others may be waiting for it. Who takes the locks
+// of several stores takes them in the order in which keys are looked for.
+//
+// A file's lock is beside it, and without its folder there is none. That of the
+// keyring is in a folder under $HOME, or in Keyring.StateDir without that
+// variable, which is made; without either it is ErrNoStateDir.
+func Lock(ctx context.Context, s Store, profile string) (*LockFile, error) {
+	return lock(ctx, s, profile, lockPatience)
 }
 
-func lock(ctx context.Context, path string, patience time.Duration) (*LockFile, error) {
+func lock(ctx context.Context, s Store, profile string, patience time.Duration) (*LockFile, error) {
+	path := s.lockPath(profile)
 	if !filepath.IsAbs(path) {
 		return nil, ErrNoStateDir
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, err
+	if _, ok := s.(Keyring); ok {
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return nil, err
+		}
 	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -92,11 +100,12 @@ func (l *LockFile) Close() error { return l.file.Close() }
 
 // keep writes down that e could not be refreshed. It is a courtesy to the
 // server: where it cannot be written, others ask once more. So they do where the
-// server was not reached, which may be so for this process alone.
+// server was not reached, which may be so for this process alone. A nil l is no
+// lock.
 func (l *LockFile) keep(e Entry, err error) {
 	var lost *oauth.NetworkError
 	network := errors.As(err, &lost)
-	if network && !lost.Reached() {
+	if l == nil || network && !lost.Reached() {
 		return
 	}
 	f := failure{
@@ -112,6 +121,9 @@ func (l *LockFile) keep(e Entry, err error) {
 
 // repeated answers the failure to refresh e of a moment ago, if there was one.
 func (l *LockFile) repeated(e Entry) error {
+	if l == nil {
+		return nil
+	}
 	var f failure
 	data, err := io.ReadAll(io.NewSectionReader(l.file, 0, maxStored))
 	if err != nil || json.Unmarshal(data, &f) != nil || f.Login != e.fingerprint() {

@@ -30,6 +30,7 @@ const (
 	errSpawn          = "org.freedesktop.DBus.Error.Spawn."
 	errServiceUnknown = "org.freedesktop.DBus.Error.ServiceUnknown"
 	errNameHasNoOwner = "org.freedesktop.DBus.Error.NameHasNoOwner"
+	errNoReply        = "org.freedesktop.DBus.Error.NoReply"
 )
 
 // A collection is the keyring that go-keyring takes.

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
+	"io/fs"
 	"time"
 
 	"gptpipe/pkg/oauth"
@@ -21,10 +21,14 @@ type NotStoredError struct {
 }
 
 func (e *NotStoredError) Error() string {
-	if e.Lost {
-		return "the refreshed login is not stored, and may be lost when this process ends (gpt-key login makes a new one): " + e.Err.Error()
+	text := "the refreshed login is not stored"
+	if errors.As(e.Err, new(*UnknownError)) {
+		text = "it is not known whether the refreshed login is stored"
 	}
-	return "the refreshed login is not stored: " + e.Err.Error()
+	if e.Lost {
+		text += "; it may be lost when this process ends (gpt-key login makes a new one)"
+	}
+	return text + ": " + e.Err.Error()
 }
 func (e *NotStoredError) Unwrap() error { return e.Err }
 
@@ -42,17 +46,15 @@ func (e *UnwritableError) Unwrap() error { return e.Err }
 // token already. It is a variable for tests.
 var grace = 10 * time.Second
 
-// LockPath is the lock of a profile's login, in the folder of what outlives a
-// run. All processes of the user have to go by the same.
-func LockPath(stateDir, profile string) string {
-	return filepath.Join(stateDir, "login", profile+".lock")
-}
+// ErrCut is a person's login whose refresh goes on when its context has ended. If
+// the process ends before the refresh does, the refresh token may be spent.
+var ErrCut = errors.New("interrupted while the login is refreshed: if it is refused from now on, gpt-key login makes a new one")
 
 // refresh answers what has taken the place of old, the entry of a login whose
 // access token has expired or was refused. Any number of processes may ask at
-// once: under the lock at lockPath, the first asks the provider and stores the
-// answer, the others find it in the store. None waits for the lock longer than
-// patience.
+// once: under the lock of what store has, the first asks the provider and stores
+// the answer, the others find it in the store. None waits for the lock longer than
+// patience. told is called with ErrCut.
 //
 // A failure is kept beside the lock for 10 s, unless the server was not reached:
 // those who ask meanwhile fail with it, a *RepeatedError, and do not ask the
@@ -63,12 +65,19 @@ func LockPath(stateDir, profile string) string {
 // Other errors are those of oauth.Provider.Refresh and Client, of the store, of
 // Lock and of ctx; ErrNoLogin; *UnwritableError; and *BoundError, if what is
 // stored now is for another host than old.
-func refresh(ctx context.Context, store Store, lockPath, profile string, old Entry, patience time.Duration) (Entry, error) {
-	lock, err := lock(ctx, lockPath, patience)
-	if err != nil {
+func refresh(ctx context.Context, store Store, profile string, old Entry, patience time.Duration, told func(error)) (Entry, error) {
+	lock, err := lock(ctx, store, profile, patience)
+	switch {
+	case err == nil:
+		defer lock.Close()
+	case errors.Is(err, fs.ErrNotExist): // the folder of files is gone
+		return Entry{}, ErrNoEntry
+	case !errors.As(err, new(*fs.PathError)):
 		return Entry{}, err
+	case old.OAuth == nil || old.OAuth.Flow != FlowClient:
+		return Entry{}, &UnwritableError{err}
+	default: // where there can be no lock nothing can be stored, and nothing is spent
 	}
-	defer lock.Close()
 	stored, err := store.Get(ctx, profile)
 	switch {
 	case err != nil:
@@ -99,7 +108,11 @@ func refresh(ctx context.Context, store Store, lockPath, profile string, old Ent
 		defer room.discard()
 		set = room.commit
 	}
-	ctx, cancel := outlasting(ctx)
+	ctx, cancel := outlasting(ctx, func() {
+		if last.OAuth.Flow != FlowClient {
+			told(ErrCut)
+		}
+	})
 	defer cancel()
 	token, err := last.OAuth.next(ctx)
 	if err != nil {
@@ -135,11 +148,14 @@ func (e Entry) after(old Entry) bool {
 	return e.Key != old.Key || e.OAuth != nil && old.OAuth != nil && e.OAuth.Expires.After(old.OAuth.Expires)
 }
 
-// outlasting is a context that ends a moment after ctx.
-func outlasting(ctx context.Context) (context.Context, context.CancelFunc) {
+// outlasting is a context that ends a moment after ctx, when cut is called.
+func outlasting(ctx context.Context, cut func()) (context.Context, context.CancelFunc) {
 	late, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	more := grace
-	stop := context.AfterFunc(ctx, panics.Func(func() { time.AfterFunc(more, panics.Func(cancel)) }))
+	stop := context.AfterFunc(ctx, panics.Func(func() {
+		time.AfterFunc(more, panics.Func(cancel))
+		cut()
+	}))
 	return late, func() { stop(); cancel() }
 }
 

@@ -54,11 +54,15 @@ func newTokenServer(t *testing.T) *tokenServer {
 	return s
 }
 
+// nobody is told anything.
+func nobody(error) {}
+
 // entry is a login at s with the tokens a0 and r0, stored in files.
 func (s *tokenServer) entry(t *testing.T) (e Entry, files Files, lock string) {
 	t.Helper()
 	home := t.TempDir()
-	files, lock = Files{ConfigDir: home}, LockPath(home, "default")
+	files = Files{ConfigDir: home}
+	lock = files.lockPath("default")
 	e = Entry{Key: "a0", Host: "gw.example", Set: time.Now().UTC().Truncate(time.Second), OAuth: &Login{
 		Provider: oauth.Provider{TokenURL: s.url, ClientID: "cli"}, Flow: FlowDevice, Refresh: "r0",
 	}}
@@ -80,7 +84,7 @@ func init() {
 		}
 		fmt.Println("ready")
 		io.Copy(io.Discard, os.Stdin) // until all may begin
-		next, err := refresh(ctx, files, LockPath(dir, "default"), "default", old, lockPatience)
+		next, err := refresh(ctx, files, "default", old, lockPatience, nobody)
 		if err != nil {
 			return err
 		}
@@ -230,7 +234,7 @@ func TestFailureIsKeptForAWhile(t *testing.T) {
 	old, files, lock := server.entry(t)
 	server.given.Store(7) // r0 is no good any more
 	for i := range 3 {
-		_, err := refresh(t.Context(), files, lock, "default", old, lockPatience)
+		_, err := refresh(t.Context(), files, "default", old, lockPatience, nobody)
 		var refusal *oauth.Error
 		if !errors.Is(err, oauth.ErrEnded) || !errors.As(err, &refusal) || refusal.Code != "invalid_grant" {
 			t.Errorf("got %v", err)
@@ -263,7 +267,7 @@ func TestFailureIsKeptForAWhile(t *testing.T) {
 		if err := os.WriteFile(lock, changed, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, err = refresh(t.Context(), files, lock, "default", old, lockPatience)
+		_, err = refresh(t.Context(), files, "default", old, lockPatience, nobody)
 		if !errors.Is(err, oauth.ErrEnded) || server.asked.Load() != before+1 {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -286,7 +290,7 @@ func TestFailureOnTheWayIsNotKept(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 2 {
-			_, err := refresh(t.Context(), files, lock, "default", old, lockPatience)
+			_, err := refresh(t.Context(), files, "default", old, lockPatience, nobody)
 			if !errors.As(err, new(*oauth.NetworkError)) || errors.As(err, new(*RepeatedError)) {
 				t.Errorf("%s: got %v", name, err)
 			}
@@ -296,10 +300,10 @@ func TestFailureOnTheWayIsNotKept(t *testing.T) {
 		}
 	}
 	server := newTokenServer(t)
-	old, files, lock := server.entry(t)
+	old, files, _ := server.entry(t)
 	server.before = func(int64, http.ResponseWriter) bool { panic(http.ErrAbortHandler) } // once connected
 	for i := range 2 {
-		_, err := refresh(t.Context(), files, lock, "default", old, lockPatience)
+		_, err := refresh(t.Context(), files, "default", old, lockPatience, nobody)
 		if !errors.As(err, new(*oauth.NetworkError)) || errors.As(err, new(*RepeatedError)) != (i > 0) || !(&RefreshError{err}).Temporary() {
 			t.Errorf("time %d: got %v", i, err)
 		}
@@ -323,10 +327,10 @@ func (f *flawed) Set(ctx context.Context, profile string, e Entry) error {
 
 func TestLoginThatCannotBeStoredServesItsProcess(t *testing.T) {
 	ctx, server := t.Context(), newTokenServer(t)
-	old, files, lock := server.entry(t)
+	old, files, _ := server.entry(t)
 	store := &flawed{files, true}
 	for _, want := range []string{"a1", "a2"} {
-		next, err := refresh(ctx, store, lock, "default", old, lockPatience)
+		next, err := refresh(ctx, store, "default", old, lockPatience, nobody)
 		var lost *NotStoredError
 		if !errors.As(err, &lost) || !errors.Is(err, errBroken) || next.Key != want {
 			t.Fatalf("got %q, %v", next.Key, err)
@@ -334,7 +338,7 @@ func TestLoginThatCannotBeStoredServesItsProcess(t *testing.T) {
 		old = next
 	}
 	store.broken = false
-	if next, err := refresh(ctx, store, lock, "default", old, lockPatience); err != nil || next.Key != "a3" {
+	if next, err := refresh(ctx, store, "default", old, lockPatience, nobody); err != nil || next.Key != "a3" {
 		t.Errorf("got %q, %v", next.Key, err)
 	}
 	if stored, err := files.Get(ctx, "default"); err != nil || stored.Key != "a3" || stored.OAuth.Refresh != "r3" {
@@ -343,13 +347,13 @@ func TestLoginThatCannotBeStoredServesItsProcess(t *testing.T) {
 	// A new login is better than what could not be stored.
 	store.broken = true
 	old, _ = files.Get(ctx, "default")
-	old, _ = refresh(ctx, store, lock, "default", old, lockPatience)
+	old, _ = refresh(ctx, store, "default", old, lockPatience, nobody)
 	fresh := old
 	fresh.Key = "b1"
 	if err := files.Set(ctx, "default", fresh); err != nil {
 		t.Fatal(err)
 	}
-	if next, err := refresh(ctx, store, lock, "default", old, lockPatience); err != nil || next.Key != "b1" {
+	if next, err := refresh(ctx, store, "default", old, lockPatience, nobody); err != nil || next.Key != "b1" {
 		t.Errorf("got %q, %v", next.Key, err)
 	}
 }
@@ -374,7 +378,7 @@ func TestWhatHappensToTheStoreMeanwhile(t *testing.T) {
 		for _, when := range []string{"before", "during"} {
 			t.Run(test.name+" "+when, func(t *testing.T) {
 				server := newTokenServer(t)
-				old, files, lock := server.entry(t)
+				old, files, _ := server.entry(t)
 				change := func() {
 					if err := test.change(files, old); err != nil {
 						t.Error(err)
@@ -385,7 +389,7 @@ func TestWhatHappensToTheStoreMeanwhile(t *testing.T) {
 				} else {
 					server.before = func(int64, http.ResponseWriter) bool { change(); return false }
 				}
-				next, err := refresh(t.Context(), files, lock, "default", old, lockPatience)
+				next, err := refresh(t.Context(), files, "default", old, lockPatience, nobody)
 				var bound *BoundError
 				switch {
 				case test.err == nil && (err != nil || next.Key != test.want):
@@ -409,10 +413,10 @@ func TestWhatHappensToTheStoreMeanwhile(t *testing.T) {
 // is not lost.
 func TestInterruptLosesNoLogin(t *testing.T) {
 	server := newTokenServer(t)
-	old, files, lock := server.entry(t)
+	old, files, _ := server.entry(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	server.before = func(int64, http.ResponseWriter) bool { cancel(); return false }
-	if next, err := refresh(ctx, files, lock, "default", old, lockPatience); err != nil || next.Key != "a1" {
+	if next, err := refresh(ctx, files, "default", old, lockPatience, nobody); err != nil || next.Key != "a1" {
 		t.Errorf("got %q, %v", next.Key, err)
 	}
 	if stored, err := files.Get(t.Context(), "default"); err != nil || stored.OAuth.Refresh != "r1" {
@@ -426,48 +430,51 @@ func TestInterruptedRefreshIsGivenUp(t *testing.T) {
 	defer func(d time.Duration) { grace = d }(grace)
 	grace = 20 * time.Millisecond
 	server := newTokenServer(t)
-	old, files, lock := server.entry(t)
+	old, files, _ := server.entry(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	silent := make(chan struct{})
+	silent, told := make(chan struct{}), make(chan error, 1)
 	server.before = func(int64, http.ResponseWriter) bool { cancel(); <-silent; return true }
-	_, err := refresh(ctx, files, lock, "default", old, lockPatience)
+	_, err := refresh(ctx, files, "default", old, lockPatience, func(err error) { told <- err })
 	close(silent)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
+	if err := <-told; err != ErrCut {
+		t.Errorf("told %v", err)
+	}
 	server.before = func(int64, http.ResponseWriter) bool { return false }
 	// That is no failure of the server's that others are told of.
-	if next, err := refresh(t.Context(), files, lock, "default", old, lockPatience); err != nil || next.Key != "a1" {
+	if next, err := refresh(t.Context(), files, "default", old, lockPatience, nobody); err != nil || next.Key != "a1" {
 		t.Errorf("got %q, %v", next.Key, err)
 	}
 }
 
 func TestLockIsWaitedForUntilTheContextEnds(t *testing.T) {
 	server := newTokenServer(t)
-	old, files, path := server.entry(t)
-	lock, err := Lock(t.Context(), path)
+	old, files, _ := server.entry(t)
+	lock, err := Lock(t.Context(), files, "default")
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := refresh(ctx, files, path, "default", old, lockPatience); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := refresh(ctx, files, "default", old, lockPatience, nobody); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
 	lock.Close()
-	if next, err := refresh(t.Context(), files, path, "default", old, lockPatience); err != nil || next.Key != "a1" {
+	if next, err := refresh(t.Context(), files, "default", old, lockPatience, nobody); err != nil || next.Key != "a1" {
 		t.Errorf("got %q, %v", next.Key, err)
 	}
 }
 
 func TestRefreshByTheClientsSecret(t *testing.T) {
 	server := newTokenServer(t)
-	old, files, lock := server.entry(t)
+	old, files, _ := server.entry(t)
 	old.OAuth.Flow, old.OAuth.Refresh, old.OAuth.Provider.ClientSecret = FlowClient, "", "hunter22"
 	if err := files.Set(t.Context(), "default", old); err != nil {
 		t.Fatal(err)
 	}
-	next, err := refresh(t.Context(), files, lock, "default", old, lockPatience)
+	next, err := refresh(t.Context(), files, "default", old, lockPatience, nobody)
 	if err != nil || next.Key != "a1" || next.OAuth.Refresh != "" || next.OAuth.Expires.IsZero() || !next.Set.Equal(old.Set) {
 		t.Errorf("got %q, %+v, %v", next.Key, next.OAuth, err)
 	}
@@ -475,15 +482,15 @@ func TestRefreshByTheClientsSecret(t *testing.T) {
 
 func TestOnlyLoginsAreRefreshed(t *testing.T) {
 	server := newTokenServer(t)
-	old, files, lock := server.entry(t)
+	old, files, _ := server.entry(t)
 	old.OAuth = nil
 	if err := files.Set(t.Context(), "default", old); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := refresh(t.Context(), files, lock, "default", old, lockPatience); !errors.Is(err, ErrNoLogin) {
+	if _, err := refresh(t.Context(), files, "default", old, lockPatience, nobody); !errors.Is(err, ErrNoLogin) {
 		t.Errorf("got %v", err)
 	}
-	if _, err := refresh(t.Context(), files, LockPath("", "default"), "default", old, lockPatience); !errors.Is(err, ErrNoStateDir) {
+	if _, err := refresh(t.Context(), Keyring{Getenv: environment()}, "default", old, lockPatience, nobody); !errors.Is(err, ErrNoStateDir) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -528,18 +535,18 @@ func TestLoginsAreNotPrinted(t *testing.T) {
 // A refresh token is not spent where what comes for it could not be stored.
 func TestNothingIsAskedForWhatCannotBeStored(t *testing.T) {
 	ctx, server := t.Context(), newTokenServer(t)
-	old, files, lock := server.entry(t)
+	old, files, _ := server.entry(t)
 	folder := filepath.Dir(files.Path("default"))
 	inTheWay := filepath.Join(folder, ".default.refresh")
 	write(t, filepath.Join(inTheWay, "x"), "")
-	_, err := refresh(ctx, files, lock, "default", old, lockPatience)
+	_, err := refresh(ctx, files, "default", old, lockPatience, nobody)
 	if !errors.As(err, new(*UnwritableError)) || (&RefreshError{err}).Temporary() || server.asked.Load() != 0 {
 		t.Errorf("got %v; %d requests", err, server.asked.Load())
 	}
 	if err := os.RemoveAll(inTheWay); err != nil {
 		t.Fatal(err)
 	}
-	if next, err := refresh(ctx, files, lock, "default", old, lockPatience); err != nil || next.Key != "a1" {
+	if next, err := refresh(ctx, files, "default", old, lockPatience, nobody); err != nil || next.Key != "a1" {
 		t.Errorf("got %q, %v", next.Key, err)
 	}
 	info, err := os.Stat(files.Path("default"))
@@ -549,7 +556,7 @@ func TestNothingIsAskedForWhatCannotBeStored(t *testing.T) {
 	if stored, err := files.Get(ctx, "default"); err != nil || stored.Key != "a1" || stored.OAuth.Refresh != "r1" {
 		t.Errorf("stored %q, %v", stored.Key, err)
 	}
-	if left, err := os.ReadDir(folder); err != nil || len(left) != 1 {
+	if left, err := os.ReadDir(folder); err != nil || len(left) != 2 { // it and its lock
 		t.Errorf("left: %v, %v", left, err)
 	}
 	// A service loses nothing that its secret does not bring again.
@@ -559,10 +566,35 @@ func TestNothingIsAskedForWhatCannotBeStored(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, filepath.Join(inTheWay, "x"), "")
-	_, err = refresh(ctx, &flawed{files, true}, lock, "default", old, lockPatience)
+	_, err = refresh(ctx, &flawed{files, true}, "default", old, lockPatience, nobody)
 	var kept *NotStoredError
 	if !errors.As(err, &kept) || kept.Lost {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Where there can be no lock, a person's login is not put at risk, and a service
+// gets its token all the same.
+func TestRefreshWithoutALock(t *testing.T) {
+	ctx, server := t.Context(), newTokenServer(t)
+	old, files, lock := server.entry(t)
+	write(t, filepath.Join(lock, "x"), "")
+	_, err := refresh(ctx, files, "default", old, lockPatience, nobody)
+	if !errors.As(err, new(*UnwritableError)) || server.asked.Load() != 0 {
+		t.Errorf("got %v; %d requests", err, server.asked.Load())
+	}
+	old.OAuth.Flow, old.OAuth.Refresh, old.OAuth.Provider.ClientSecret = FlowClient, "", "hunter22"
+	if err := files.Set(ctx, "default", old); err != nil {
+		t.Fatal(err)
+	}
+	if next, err := refresh(ctx, files, "default", old, lockPatience, nobody); err != nil || next.Key != "a1" {
+		t.Errorf("got %q, %v", next.Key, err)
+	}
+	if err := os.RemoveAll(filepath.Dir(lock)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := refresh(ctx, files, "default", old, lockPatience, nobody); !errors.Is(err, ErrNoEntry) {
+		t.Errorf("without its folder: %v", err)
 	}
 }
 
@@ -570,13 +602,13 @@ func TestLockIsNotWaitedForWithoutEnd(t *testing.T) {
 	defer func(d time.Duration) { lockPatience = d }(lockPatience)
 	lockPatience = 20 * time.Millisecond
 	server := newTokenServer(t)
-	old, files, path := server.entry(t)
-	lock, err := Lock(t.Context(), path)
+	old, files, _ := server.entry(t)
+	lock, err := Lock(t.Context(), files, "default")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer lock.Close()
-	_, err = refresh(t.Context(), files, path, "default", old, lockPatience)
+	_, err = refresh(t.Context(), files, "default", old, lockPatience, nobody)
 	if !errors.As(err, new(*BusyError)) || !(&RefreshError{err}).Temporary() || server.asked.Load() != 0 {
 		t.Errorf("got %v", err)
 	}

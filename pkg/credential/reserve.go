@@ -26,8 +26,8 @@ func (f Files) reserve(profile string, e Entry) (*reserve, error) {
 	if err != nil {
 		return nil, err
 	}
-	path := f.Path(profile)
-	name := filepath.Join(filepath.Dir(path), "."+profile+".refresh")
+	path := f.place(profile)
+	name := beside(path, "refresh")
 	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}

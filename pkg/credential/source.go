@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
 )
@@ -27,7 +26,8 @@ var (
 )
 
 func (q Query) sources() []source {
-	keyring, files := Keyring{Getenv: q.Getenv, Silent: q.Silent}, Files{ConfigDir: q.ConfigDir}
+	keyring := Keyring{Getenv: q.Getenv, StateDir: q.StateDir, Silent: q.Silent}
+	files := Files{ConfigDir: q.ConfigDir}
 	return []source{
 		{"--key-command", nil, q.fromCommand},
 		{"$OPENAI_API_KEY", nil, q.fromEnvironment},
@@ -72,7 +72,7 @@ func (q Query) fromCredentials(context.Context) (Entry, error) {
 	if dir == "" {
 		return Entry{}, errNotSet
 	}
-	f, err := os.Open(filepath.Join(dir, "openai-api-key"))
+	f, _, err := openRegular(filepath.Join(dir, "openai-api-key"))
 	if err != nil {
 		return Entry{}, cause(err)
 	}

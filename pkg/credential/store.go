@@ -19,6 +19,10 @@ type Store interface {
 	Get(ctx context.Context, profile string) (Entry, error)
 	Set(ctx context.Context, profile string, e Entry) error
 	Delete(ctx context.Context, profile string) error
+
+	// lockPath is the file that all processes lock which change the profile's
+	// login there, or "" if there can be none.
+	lockPath(profile string) string
 }
 
 // ErrNoEntry says that a store has nothing for the profile.

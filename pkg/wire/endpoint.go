@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/netip"
@@ -38,8 +39,8 @@ func ParseEndpoint(base string) (Endpoint, error) {
 		if u.Hostname() == "" {
 			return Endpoint{}, fmt.Errorf("base URL %s: no host", shown(u))
 		}
-	default:
-		return Endpoint{}, fmt.Errorf("base URL %q: it has to begin with https://, http:// or unix://", shown(u))
+	default: // it is not repeated, for it may be a key in the wrong place
+		return Endpoint{}, fmt.Errorf("base URL: it has to begin with https://, http:// or unix://")
 	}
 	switch {
 	case u.User != nil:
@@ -138,8 +139,24 @@ func (e Endpoint) dialer() func(ctx context.Context, network, addr string) (net.
 	if e.socket == "" {
 		return d.DialContext
 	}
-	return func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return d.DialContext(ctx, "unix", e.socket)
+	return func(ctx context.Context, _, _ string) (net.Conn, error) { return dialSocket(ctx, d, e.socket) }
+}
+
+// dialSocket waits where more wait for the socket already than its server has
+// room for. TCP does so by itself.
+func dialSocket(ctx context.Context, d *net.Dialer, path string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, d.Timeout)
+	defer cancel()
+	for wait := time.Millisecond; ; wait = min(2*wait, 50*time.Millisecond) {
+		c, err := d.DialContext(ctx, "unix", path)
+		if !errors.Is(err, syscall.EAGAIN) {
+			return c, err
+		}
+		select {
+		case <-time.After(wait/2 + rand.N(wait)): // not all at once
+		case <-ctx.Done():
+			return nil, err
+		}
 	}
 }
 

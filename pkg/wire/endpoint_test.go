@@ -60,6 +60,7 @@ func TestParseEndpointRefuses(t *testing.T) {
 	for name, test := range map[string]struct{ base, message string }{
 		"nothing":             {"", "has to begin with"},
 		"no scheme":           {"api.openai.com/v1", "has to begin with"},
+		"a key":               {"hunter2hunter2hunter2hunter2", "has to begin with"},
 		"a host and a port":   {"localhost:8080/v1", "has to begin with"},
 		"an address":          {"127.0.0.1:8080/v1", "not a URL"},
 		"another scheme":      {"ftp://example.org/v1", "has to begin with"},
