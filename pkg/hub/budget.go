@@ -72,9 +72,9 @@ func late(g proto.Grant, asked, came time.Duration) bool { return came-g.At > g.
 // Free says whether Start need not be asked now: it would answer at once.
 func (c *Client) Free(b Budget) bool { return b.Valid() && c.use(b) }
 
-// Settle tells that a request for which Start reserved so many tokens, as long ago as age, took so many. It never blocks. While the connection
-// is broken it is kept for the next one; only what was under way when it broke is lost. What is not settled when the
-// client closes, or its process dies, is given back.
+// Settle tells that a request for which Start reserved so many tokens, as long ago as age, took so many. It never
+// blocks. While the connection is broken it is kept for the next one, if there comes one before Close; only what was
+// under way when it broke is lost. What is not settled when the client closes, or its process dies, is given back.
 func (c *Client) Settle(b Budget, reserved, used int, age time.Duration) {
 	if !b.Valid() {
 		return

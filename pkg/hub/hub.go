@@ -113,7 +113,8 @@ func Open(ctx context.Context, c Config) (*Client, error) {
 	return client, nil
 }
 
-// Close leaves the keeper. Calls under way fail with ErrClosed.
+// Close leaves the keeper, once it has read what was to be told to it without a reply, for which it has a second. Calls
+// under way fail with ErrClosed.
 func (c *Client) Close() error {
 	c.mu.Lock()
 	c.closed = true
@@ -124,7 +125,7 @@ func (c *Client) Close() error {
 		return nil
 	}
 	if posted {
-		l.call(context.Background(), lastWords, proto.OpRenew, nil) // whose reply comes after all that was posted
+		l.settle(lastWords)
 	}
 	l.fail(ErrClosed)
 	return nil

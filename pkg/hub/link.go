@@ -27,6 +27,7 @@ type link struct {
 	err     error // why it is down
 	last    uint64
 	waiting map[uint64]chan<- proto.Frame
+	backlog []proto.Frame // posted when out was full; while there is one, a goroutine sends it
 }
 
 // dial connects to the keeper of a cache folder, if there is one. A permanent error says that there is one, and that
@@ -45,9 +46,13 @@ func dial(ctx context.Context, dir string, session [16]byte, told func(*link, pr
 		}
 		return nil, err
 	}
+	return newLink(conn, r, hello.Notice, told), nil
+}
+
+func newLink(conn net.Conn, r *bufio.Reader, notice string, told func(*link, proto.Frame)) *link {
 	l := &link{
 		conn:    conn,
-		notice:  hello.Notice,
+		notice:  notice,
 		told:    told,
 		out:     make(chan proto.Frame, 64),
 		down:    make(chan struct{}),
@@ -59,7 +64,7 @@ func dial(ctx context.Context, dir string, session [16]byte, told func(*link, pr
 			l.fail(ErrLost)
 		}
 	})
-	return l, nil
+	return l
 }
 
 // reach connects to the keeper of a cache folder, of whatever version, and exchanges hellos with it. A deadline stays
@@ -160,13 +165,7 @@ func (l *link) broken() bool {
 // call fails with ErrSilent when limit, if it is not 0, has passed, and the link with it: a keeper that is stopped
 // would hold up every call for that long.
 func (l *link) call(ctx context.Context, limit time.Duration, op byte, body []byte) (proto.Frame, error) {
-	reply := make(chan proto.Frame, 1)
-	l.mu.Lock()
-	l.last++
-	id := l.last
-	l.waiting[id] = reply
-	l.mu.Unlock()
-
+	id, reply := l.expect()
 	var late <-chan time.Time
 	if limit > 0 {
 		late = time.After(limit)
@@ -192,6 +191,16 @@ func (l *link) call(ctx context.Context, limit time.Duration, op byte, body []by
 			return proto.Frame{}, ctx.Err()
 		}
 	}
+}
+
+// expect gives a request its id, and says where the reply will come.
+func (l *link) expect() (id uint64, reply <-chan proto.Frame) {
+	c := make(chan proto.Frame, 1)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.last++
+	l.waiting[l.last] = c
+	return l.last, c
 }
 
 func (l *link) forget(id uint64) {

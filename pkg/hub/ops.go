@@ -108,8 +108,16 @@ func (c *Client) counts(ctx context.Context, op byte, body []byte) (map[string]f
 }
 
 // Stats asks the keeper how it is. It counts all entries: about a second for a million.
-func (c *Client) Stats(ctx context.Context) (Stats, error) {
-	reply, err := c.call(ctx, 0, proto.OpStats, nil)
+func (c *Client) Stats(ctx context.Context) (Stats, error) { return c.stats(ctx, "") }
+
+// Sharing asks the keeper which leases and budgets are in use, which takes it no time, however much is stored.
+func (c *Client) Sharing(ctx context.Context) (Sharing, error) {
+	s, err := c.stats(ctx, proto.Brief)
+	return s.Sharing, err
+}
+
+func (c *Client) stats(ctx context.Context, what string) (Stats, error) {
+	reply, err := c.call(ctx, 0, proto.OpStats, []byte(what))
 	if err == nil {
 		err = refusal(reply)
 	}

@@ -10,7 +10,7 @@ import (
 
 const (
 	renewEvery  = 5 * time.Second        // until the keeper has said how long a lease lasts
-	lastWords   = 100 * time.Millisecond // for the keeper to have read what was posted, before a client closes
+	lastWords   = time.Second            // for the keeper to have read what was posted, before a client closes
 	maxUnsent   = 1024                   // requests that are kept while there is no connection
 	quickFailed = 100 * time.Millisecond // a connection that broke sooner than this was of no use
 )
@@ -168,16 +168,45 @@ func (c *Client) post(op byte, body []byte) {
 	}
 }
 
-func (l *link) post(op byte, body []byte) {
-	f := proto.Frame{Code: op, Body: body} // no call has the id 0
+func (l *link) post(op byte, body []byte) { l.queue(proto.Frame{Code: op, Body: body}) } // no call has the id 0
+
+// queue has a frame sent behind all that were queued before. It does not block.
+func (l *link) queue(f proto.Frame) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.backlog) == 0 {
+		select {
+		case l.out <- f:
+			return
+		default:
+			panics.Go(l.sendBacklog)
+		}
+	}
+	l.backlog = append(l.backlog, f)
+}
+
+func (l *link) sendBacklog() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for len(l.backlog) > 0 {
+		f := l.backlog[0]
+		l.mu.Unlock()
+		select {
+		case l.out <- f:
+		case <-l.down: // what is left is lost with it
+		}
+		l.mu.Lock()
+		l.backlog = l.backlog[1:]
+	}
+}
+
+// settle waits until the keeper has read all that was queued, or the link is down, or limit has passed.
+func (l *link) settle(limit time.Duration) {
+	id, reply := l.expect()
+	l.queue(proto.Frame{Code: proto.OpRenew, ID: id})
 	select {
-	case l.out <- f:
-	default:
-		panics.Go(func() {
-			select {
-			case l.out <- f:
-			case <-l.down:
-			}
-		})
+	case <-reply:
+	case <-l.down:
+	case <-time.After(limit):
 	}
 }

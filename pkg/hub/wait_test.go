@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"gptpipe/pkg/hub/proto"
@@ -264,4 +265,52 @@ func TestLateGrants(t *testing.T) {
 	start("S", proto.Grant{At: -24 * time.Hour, Good: time.Second})
 	start("S", proto.Grant{At: 24 * time.Hour, Good: time.Second})
 	start(strings.Repeat("SF", maxGrants-1)+"S", slices.Repeat([]proto.Grant{{Good: never}}, maxGrants)...)
+}
+
+// However much is posted, all of it goes out, in order, before a client closes; a keeper that reads nothing is not waited
+// for for ever.
+func TestClosePosted(t *testing.T) {
+	for _, reads := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			mine, theirs := net.Pipe()
+			const posted = 1000
+			read := make(chan []uint64, 1)
+			go func() {
+				defer theirs.Close()
+				var settled []uint64
+				for r := bufio.NewReader(theirs); reads; {
+					f, err := proto.Read(r, proto.MaxFrame)
+					if err != nil {
+						break
+					}
+					if f.Code == proto.OpRenew {
+						write(theirs, proto.Frame{Code: proto.OK, ID: f.ID})
+						continue
+					}
+					s, err := proto.ParseSettle(f.Body)
+					if f.Code != proto.OpSettle || err != nil {
+						t.Errorf("operation %d, %v", f.Code, err)
+					}
+					settled = append(settled, s.Used)
+				}
+				if !reads {
+					time.Sleep(time.Hour)
+				}
+				read <- settled
+			}()
+			c := &Client{link: newLink(mine, bufio.NewReader(mine), "", nil)}
+			c.share()
+			for n := range posted {
+				c.Settle(Budget{Name: "b"}, 1, n, 0)
+			}
+			begin := time.Now()
+			c.Close()
+			if waited := time.Since(begin); waited > lastWords {
+				t.Errorf("closed after %v", waited)
+			}
+			if settled := <-read; reads && (len(settled) != posted || !slices.IsSorted(settled)) {
+				t.Errorf("%d of %d arrived, in order: %v", len(settled), posted, slices.IsSorted(settled))
+			}
+		})
+	}
 }

@@ -3,7 +3,6 @@ package journal
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"fmt"
 
 	"gptpipe/pkg/llm"
@@ -42,7 +41,7 @@ func New(next llm.Completer, j *Journal, keyOf func(*llm.Request) Key) llm.Compl
 		if req.Again && err != nil {
 			key = again(key)
 		}
-		value, encodeErr := json.Marshal(resp)
+		value, encodeErr := resp.AsStored()
 		if encodeErr != nil {
 			return nil, &WriteError{encodeErr}
 		}

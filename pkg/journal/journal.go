@@ -65,6 +65,8 @@ type Journal struct {
 	looks   bool // and changes nothing
 	index   *index
 	found   int
+	toDisk  func() error // file.Sync
+	atDisk  sync.Mutex   // held while that is called, so that Close waits for it and has its error; taken before mu
 
 	mu        sync.Mutex
 	size      int64 // whole lines
@@ -85,7 +87,7 @@ func Open(path string, refresh bool, reserve int64) (*Journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &Journal{file: f, refresh: refresh, reserve: reserve}
+	j := &Journal{file: f, refresh: refresh, reserve: reserve, toDisk: f.Sync}
 	if err := j.open(); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -343,10 +345,12 @@ func (j *Journal) Put(key Key, answer json.RawMessage) error {
 
 // sync sends to the disk what was put in the last second.
 func (j *Journal) sync() {
+	j.atDisk.Lock()
+	defer j.atDisk.Unlock()
 	j.mu.Lock()
 	j.dirty = false
 	j.mu.Unlock()
-	if err := j.file.Sync(); err != nil {
+	if err := j.toDisk(); err != nil {
 		j.mu.Lock()
 		j.failed = err
 		j.mu.Unlock()
@@ -356,6 +360,8 @@ func (j *Journal) sync() {
 // Close sends everything to the disk, gives the reserve back and lets other
 // processes in.
 func (j *Journal) Close() error {
+	j.atDisk.Lock()
+	defer j.atDisk.Unlock()
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.syncing != nil {
@@ -366,7 +372,7 @@ func (j *Journal) Close() error {
 		_ = j.file.Truncate(j.size) // else the next run does it
 	}
 	if err == nil && j.dirty {
-		err = j.file.Sync()
+		err = j.toDisk()
 	}
 	if j.index != nil {
 		err = errors.Join(err, j.index.close())

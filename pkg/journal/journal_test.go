@@ -14,6 +14,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -394,9 +395,37 @@ func TestFullDisk(t *testing.T) {
 }
 
 // What is in the journal is not asked; what was answered is in it, failures that were answers too, and other failures not.
+// Close waits for what is on its way to the disk, and says if it does not get there.
+func TestCloseWhileSyncing(t *testing.T) {
+	j := open(t, filepath.Join(t.TempDir(), "out.partial"), false)
+	began, goOn := make(chan bool), make(chan bool)
+	j.toDisk = func() error {
+		close(began)
+		<-goOn
+		return syscall.EIO
+	}
+	if err := j.Put(keyOf(0), answer(0)); err != nil {
+		t.Fatal(err)
+	}
+	j.syncing.Reset(0) // it is due in a second
+	<-began
+	closed := make(chan error, 1)
+	go func() { closed <- j.Close() }()
+	select {
+	case err := <-closed:
+		t.Fatalf("closed before: %v", err)
+	case <-time.After(50 * time.Millisecond): // in which it is not
+	}
+	close(goOn)
+	if err := <-closed; !errors.Is(err, syscall.EIO) {
+		t.Error(err)
+	}
+}
+
 func TestCompleter(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "out.partial")
 	asked := 0
+	const body = "{\"a\":\"<b>&amp;\u2028\\u003c\"}"
 	model := llm.Func(func(_ context.Context, req *llm.Request) (*llm.Response, error) {
 		asked++
 		switch string(req.Body) {
@@ -406,7 +435,7 @@ func TestCompleter(t *testing.T) {
 		case "down":
 			return nil, &llm.Error{Type: llm.Server}
 		}
-		return &llm.Response{Text: "re: " + string(req.Body), RequestID: "r"}, nil
+		return &llm.Response{Text: "re: " + string(req.Body), RequestID: "r", Body: []byte(body)}, nil
 	})
 	sum := func(req *llm.Request) Key { return sha256.Sum256(req.Body) }
 	for run, wantAsked := range []int{3, 1} {
@@ -414,7 +443,7 @@ func TestCompleter(t *testing.T) {
 		c := New(model, j, sum)
 		asked = 0
 		resp, err := c.Complete(t.Context(), &llm.Request{Body: []byte("hello")})
-		if err != nil || resp.Text != "re: hello" || resp.RequestID != "r" || resp.Cached != (run > 0) {
+		if err != nil || resp.Text != "re: hello" || resp.RequestID != "r" || string(resp.Body) != body || resp.Cached != (run > 0) {
 			t.Errorf("%+v, %v", resp, err)
 		}
 		var e *llm.Error

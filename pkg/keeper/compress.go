@@ -1,6 +1,7 @@
 package keeper
 
 import (
+	"fmt"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
@@ -49,7 +50,11 @@ func decompress(how byte, data []byte) ([]byte, error) {
 	case plain:
 		return data, nil
 	case zstandard:
-		return decoder().DecodeAll(data, nil)
+		value, err := decoder().DecodeAll(data, nil)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", errDamaged, err)
+		}
+		return value, nil
 	}
 	return nil, errDamaged
 }

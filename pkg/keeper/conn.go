@@ -182,7 +182,7 @@ func (k *keeper) do(f proto.Frame, session [16]byte) ([]byte, error) {
 	case proto.OpTotals:
 		return k.counters.all().Append(nil), nil
 	case proto.OpStats:
-		s, err := k.stats()
+		s, err := k.stats(string(f.Body) == proto.Brief)
 		return s.Append(nil), err
 	case proto.OpPurge:
 		p, err := proto.ParsePurge(f.Body)
@@ -200,13 +200,15 @@ func (k *keeper) do(f proto.Frame, session [16]byte) ([]byte, error) {
 	return nil, errUnknown
 }
 
-func (k *keeper) stats() (proto.Stats, error) {
-	entries, err := k.store.count()
-	if err != nil {
-		return proto.Stats{}, err
-	}
+func (k *keeper) stats(brief bool) (proto.Stats, error) {
 	s := k.counters.stats()
-	s.Entries, s.Bytes = entries, uint64(k.store.size())
+	if !brief {
+		entries, err := k.store.count()
+		if err != nil {
+			return proto.Stats{}, err
+		}
+		s.Entries, s.Bytes = entries, uint64(k.store.size())
+	}
 	s.Users, s.PID = uint64(k.userCount()-1), uint64(os.Getpid())
 	s.Sharing = k.sharing()
 	return s, nil

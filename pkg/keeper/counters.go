@@ -3,6 +3,7 @@ package keeper
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"maps"
 	"sync"
 	"sync/atomic"
@@ -31,7 +32,7 @@ type counters struct {
 	ticking              atomic.Bool // the timer runs
 
 	mu       sync.Mutex
-	totals   proto.Counts
+	totals   *totals
 	sessions map[[16]byte]session
 	gauges   map[[16]byte]proto.Counts // of the sessions that are connected; not stored
 }
@@ -43,7 +44,7 @@ type session struct {
 }
 
 func newCounters(s *store) *counters {
-	c := &counters{store: s, totals: make(proto.Counts), sessions: make(map[[16]byte]session), gauges: make(map[[16]byte]proto.Counts)}
+	c := &counters{store: s, totals: newTotals(), sessions: make(map[[16]byte]session), gauges: make(map[[16]byte]proto.Counts)}
 	c.timer = time.AfterFunc(time.Hour, func() {
 		c.ticking.Store(false)
 		s.useToWrite(c.save)
@@ -80,13 +81,11 @@ func (c *counters) add(id [16]byte, a proto.Add) proto.Counts {
 	defer c.mu.Unlock()
 	if a.Seq > c.sessions[id].seq {
 		c.sessions[id] = session{a.Seq, time.Now()}
-		for name, d := range a.Deltas {
-			c.totals[name] += d
-		}
+		c.totals.add(a.Deltas)
 		if len(a.Deltas) > 0 {
 			c.touch()
 		}
-		if c.gauges[id] = a.Gauges; len(a.Gauges) == 0 {
+		if c.gauges[id] = c.totals.gauges(a.Gauges); len(a.Gauges) == 0 {
 			delete(c.gauges, id)
 		}
 	}
@@ -108,7 +107,7 @@ func (c *counters) all() proto.Counts {
 
 // sum adds all gauges to the totals. The caller holds mu.
 func (c *counters) sum() proto.Counts {
-	all := maps.Clone(c.totals)
+	all := maps.Clone(c.totals.counts)
 	for _, gauges := range c.gauges {
 		for name, n := range gauges {
 			all[name] += n
@@ -145,17 +144,23 @@ func (c *counters) save(db *badger.DB) error {
 	return err
 }
 
-// load reads what an earlier keeper stored. Counters that are damaged begin again, as after a loss of the cache.
+// load reads what an earlier keeper stored. Counters that cannot be read begin again: the answers are worth more. An
+// error is one of opening the databases.
 func (c *counters) load() error {
 	state, err := c.store.state(countersEntry)
+	if err == nil {
+		err = c.decode(state)
+	}
 	c.loaded.Store(true)
-	if errors.Is(err, badger.ErrKeyNotFound) || errors.Is(err, errDamaged) || errors.Is(err, errNothing) {
+	switch {
+	case errors.Is(err, badger.ErrKeyNotFound) || errors.Is(err, errNothing):
+		return nil
+	case errors.Is(err, errDamaged):
+		c.touch() // so that the next keeper does not tell it again
+		c.store.notices.add("the counters could not be read and begin again: " + err.Error())
 		return nil
 	}
-	if err != nil {
-		return err
-	}
-	return c.decode(state)
+	return err
 }
 
 // encode writes all that is kept: the keeper's own three counts, the number of sessions, the sessions (id, number,
@@ -175,28 +180,29 @@ func (c *counters) encode() []byte {
 		b = le.AppendUint64(b, s.seq)
 		b = le.AppendUint64(b, uint64(s.seen.Unix()))
 	}
-	return c.totals.Append(b)
+	return c.totals.counts.Append(b)
 }
 
 func (c *counters) decode(b []byte) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	const head, each = 4 * 8, 16 + 2*8
 	le := binary.LittleEndian
 	if len(b) < head || le.Uint64(b[24:]) > uint64(len(b)-head)/each {
 		return errDamaged
 	}
+	n := le.Uint64(b[24:])
+	counts, err := proto.ParseCounts(b[head+n*each:])
+	if err != nil {
+		return fmt.Errorf("%w: %w", errDamaged, err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.hits.Store(le.Uint64(b))
 	c.misses.Store(le.Uint64(b[8:]))
 	c.stores.Store(le.Uint64(b[16:]))
-	n := le.Uint64(b[24:])
 	for b = b[head:]; n > 0; n-- {
 		c.sessions[[16]byte(b)] = session{le.Uint64(b[16:]), time.Unix(int64(le.Uint64(b[24:])), 0)}
 		b = b[each:]
 	}
-	totals, err := proto.ParseCounts(b)
-	if err == nil {
-		c.totals = totals
-	}
-	return err
+	c.totals.add(counts)
+	return nil
 }

@@ -2,11 +2,8 @@ package keeper_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
-	"fmt"
 	"net"
-	"os"
 	"syscall"
 	"testing"
 	"time"
@@ -117,14 +114,7 @@ func TestAddsToAStoppedKeeper(t *testing.T) {
 	dir := t.TempDir()
 	c := openAll(t, dir, 1)[0]
 	p := pid(t, c)
-	syscall.Kill(p, syscall.SIGSTOP)
-	for stopped := false; !stopped; { // which takes a moment
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p))
-		if err != nil {
-			t.Fatal(err)
-		}
-		stopped = bytes.Contains(stat, []byte(") T "))
-	}
+	suspend(t, p)
 	want := 0.0
 	for n := range 8 {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)

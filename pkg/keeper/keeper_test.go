@@ -131,7 +131,7 @@ func TestStoppedKeeperHoldsNobodyLongerThanTheContext(t *testing.T) {
 	dir := t.TempDir()
 	c := open(t, dir)
 	p := pid(t, c)
-	syscall.Kill(p, syscall.SIGSTOP)
+	suspend(t, p)
 	defer syscall.Kill(p, syscall.SIGCONT)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()

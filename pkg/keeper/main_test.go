@@ -1,12 +1,15 @@
 package keeper_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"flag"
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -114,6 +117,29 @@ func pid(t testing.TB, c *hub.Client) int {
 		t.Fatal(err)
 	}
 	return int(s.PID)
+}
+
+// suspend stops a process, and returns when all of its threads have stopped: kill returns before that, and meanwhile they
+// may still answer.
+func suspend(t testing.TB, pid int) {
+	t.Helper()
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	running := func(thread string) bool {
+		stat, err := os.ReadFile(thread)
+		return err == nil && !bytes.Contains(stat, []byte(") T ")) // else it has ended
+	}
+	for {
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+		if err != nil || len(threads) == 0 {
+			t.Fatal(threads, err)
+		}
+		if !slices.ContainsFunc(threads, running) {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
 }
 
 func key(s string) hub.Key { return sha256.Sum256([]byte(s)) }

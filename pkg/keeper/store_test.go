@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -13,8 +14,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dgraph-io/badger/v4"
+
 	"gptpipe/pkg/hub/place"
 	"gptpipe/pkg/hub/proto"
+	"gptpipe/pkg/observe"
 )
 
 func openStore(t *testing.T, dir string, bound int64, network string) *store {
@@ -98,6 +102,29 @@ func TestLongWorkBlocksNobody(t *testing.T) {
 	}
 	s.mu.RUnlock()
 	s.long.RUnlock()
+}
+
+// Which leases and budgets are in use is told without a look at what is stored, which may take long.
+func TestSharingReadsNothing(t *testing.T) {
+	dir := t.TempDir()
+	s := newStore(dir, DefaultSize, "") // which is not open
+	k := &keeper{store: s, counters: newCounters(s), leases: newLeases(dir, func(bool) {}), budgets: newBudgets(dir)}
+	defer k.leases.close()
+	defer k.budgets.close()
+	budget := proto.Budget{Name: "b", PerMinute: 1}
+	k.budgets.use(newPeer([16]byte{1}, nil), proto.Budgets{budget})
+	k.budgets.hold(proto.Hold{Name: "b", For: time.Minute})
+	if _, err := k.do(proto.Frame{Code: proto.OpStats}, [16]byte{}); err == nil {
+		t.Error("entries are counted in a store that is not open")
+	}
+	body, err := k.do(proto.Frame{Code: proto.OpStats, Body: []byte(proto.Brief)}, [16]byte{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := proto.ParseStats(body)
+	if err != nil || len(got.Sharing.Budgets) != 1 || got.Sharing.Budgets[0].Budget != budget || got.Sharing.Budgets[0].Held == 0 {
+		t.Errorf("%+v, %v", got, err)
+	}
 }
 
 // Three times the bound is stored: the disk never takes more than that, what was stored last is there, what was stored
@@ -387,6 +414,74 @@ func TestCountersState(t *testing.T) {
 		if err := newCounters(s).decode(state[:n]); err == nil {
 			t.Errorf("state cut at %d of %d is taken", n, len(state))
 		}
+	}
+}
+
+// Counters that cannot be read, whatever the reason, begin again and are told of once; everything else is served.
+func TestUnreadableCounters(t *testing.T) {
+	for name, state := range map[string][]byte{
+		"too large": make([]byte, proto.MaxValue+1),
+		"too short": {1},
+		"cut off":   make([]byte, 4*8),
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			s := openStore(t, dir, DefaultSize, "")
+			if err := s.use(func(db *badger.DB) error { return s.storeState(db, countersEntry, state) }); err != nil {
+				t.Fatal(err)
+			}
+			for told := range 2 {
+				if err := s.close(); err != nil {
+					t.Fatal(err)
+				}
+				s = openStore(t, dir, DefaultSize, "")
+				c := newCounters(s)
+				if err := c.load(); err != nil {
+					t.Fatal(err)
+				}
+				if notice := s.notices.take(); strings.Contains(notice, "begin again") != (told == 0) {
+					t.Errorf("time %d: told %q", told+1, notice)
+				}
+				if got := c.add([16]byte{1}, proto.Add{Seq: uint64(told + 1), Deltas: proto.Counts{"a": 1}}); got["a"] != float64(told+1) {
+					t.Errorf("%v", got)
+				}
+			}
+		})
+	}
+}
+
+// Whatever clients count, the totals can be stored and read again, and everything with a model is in them.
+func TestTotalsAreBounded(t *testing.T) {
+	series := func(model string) string {
+		return observe.Series("gpt_requests_total", "command", "gpt-map", "model", model, "status", "200")
+	}
+	first, long := series("m0"), strings.Repeat("x", maxSeries)
+	deltas := proto.Counts{series(long): 1, series(long + "y"): 1, "no_model_" + long: 1}
+	for n := range 2 * observe.MaxModels {
+		deltas[series(fmt.Sprint("model", n))] = 1
+	}
+	s := newStore(t.TempDir(), DefaultSize, "")
+	c := newCounters(s)
+	c.add([16]byte{1}, proto.Add{Seq: 1, Deltas: proto.Counts{first: 1}})
+	all := c.add([16]byte{1}, proto.Add{Seq: 2, Deltas: deltas, Gauges: proto.Counts{"gpt_requests_queued{model=\"new\"}": 5}})
+	if want := float64(observe.MaxModels + 3); all[series(observe.OtherModel)] != want || len(all) != observe.MaxModels+2 {
+		t.Errorf("%v others, not %v; %d series", all[series(observe.OtherModel)], want, len(all))
+	}
+	if got := all[`gpt_requests_queued{model="other"}`]; got != 5 {
+		t.Errorf("%v queued", got)
+	}
+
+	d := newCounters(s)
+	if err := d.decode(c.encode()); err != nil || !maps.Equal(d.totals.counts, c.totals.counts) {
+		t.Errorf("came back as %d series, %v", len(d.totals.counts), err)
+	}
+	deltas = proto.Counts{first: 1}
+	for n := range 2 * maxTotals / maxSeries {
+		deltas[fmt.Sprint("n", n, "_", long[:maxSeries-20])] = 1
+	}
+	all = d.add([16]byte{2}, proto.Add{Seq: 1, Deltas: deltas})
+	if n := len(d.encode()); n > proto.MaxValue/2 || all[first] != 2 {
+		t.Errorf("%d bytes; the first stands at %v", n, all[first])
 	}
 }
 

@@ -121,11 +121,11 @@ func (s *shared) look(end context.CancelCauseFunc) (again time.Duration) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	stats, err := s.hub.Stats(ctx)
+	sharing, err := s.hub.Sharing(ctx)
 	if err != nil {
 		return patience // who waits will see it
 	}
-	for _, b := range stats.Sharing.Budgets {
+	for _, b := range sharing.Budgets {
 		switch {
 		case b.Name != s.budget.Name:
 		case b.Held > s.maxWait:

@@ -57,10 +57,14 @@ func NewCounters(label func(model string) string) *Counters {
 	return &Counters{label: label, values: map[string]float64{}, tallies: map[asker]*tally{}}
 }
 
-// of is the tally of an asker. The caller holds mu, and is going to change it.
+// of is the tally of an asker, the same one each time. The caller holds mu, and is going to change it.
 func (c *Counters) of(a asker) *tally {
 	c.changed = true
 	t := c.tallies[a]
+	if t == nil && (len(c.tallies) >= MaxModels || len(a.model) > maxModel) {
+		a.model = OtherModel
+		t = c.tallies[a]
+	}
 	if t == nil {
 		t = newTally()
 		c.tallies[a] = t
@@ -82,6 +86,9 @@ func (c *Counters) Add(series string, by float64) {
 func (c *Counters) Zero(command, model string, priced bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if len(model) > maxModel {
+		model = OtherModel
+	}
 	a := []string{"command", command, "model", c.label(model)}
 	c.values[Series("gpt_requests_total", append(a, "status", "200")...)] += 0
 	c.values[Series("gpt_tokens_total", append(a, "kind", "input")...)] += 0

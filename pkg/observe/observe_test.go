@@ -383,6 +383,51 @@ func TestZero(t *testing.T) {
 	}
 }
 
+// However many models are asked, and however they are called, the series stay few and count everything.
+func TestModelsAreBounded(t *testing.T) {
+	c := NewCounters(strings.Clone)
+	const asked = MaxModels + 500
+	for n := range 2 * asked {
+		c.Billed("gpt-map", fmt.Sprint("m", n%asked), Bill{Input: 1})
+	}
+	long := strings.Repeat("m", 2<<20)
+	c.Zero("gpt-map", long, false)
+	c.Billed("gpt-map", long, Bill{Input: 1})
+	sum, models := 0.0, map[string]bool{}
+	for series, n := range c.Take() {
+		model, _ := Model(series)
+		models[model] = true
+		if sum += n; len(series) > 200 {
+			t.Fatalf("a series of %d bytes", len(series))
+		}
+	}
+	if sum != 2*asked+1 || len(models) != MaxModels+1 || !models[OtherModel] || !models["m0"] {
+		t.Errorf("%v tokens of %d models", sum, len(models))
+	}
+}
+
+func TestModel(t *testing.T) {
+	for model, want := range map[string]string{
+		"gpt-4o":           "gpt-4o",
+		`a"b\`:             `a\"b\\`,
+		`a",model="b`:      `a\",model=\"b`,
+		"a\nb":             `a\nb`,
+		`\\`:               `\\\\`,
+		`ends in a quote"`: `ends in a quote\"`,
+	} {
+		series := Series("x", "command", "gpt-map", "model", model, "kind", "input")
+		got, other := Model(series)
+		if got != want || other != Series("x", "command", "gpt-map", "model", "other", "kind", "input") {
+			t.Errorf("%s: %s, %s", series, got, other)
+		}
+	}
+	for _, series := range []string{"", "x", `x{kind="model"}`, `x{model="`, `x{model="a\`} {
+		if model, other := Model(series); model != "" || other != series {
+			t.Errorf("%s: %s, %s", series, model, other)
+		}
+	}
+}
+
 // Calls that ask a model nothing are requests, but the time they take is none of an answer.
 func TestCall(t *testing.T) {
 	c := NewCounters(strings.Clone)

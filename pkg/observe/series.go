@@ -26,6 +26,30 @@ var labelEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
 
 func escapeLabel(s string) string { return labelEscapes.Replace(strings.ToValidUTF8(s, "\ufffd")) }
 
+// A model is whatever the user typed, or a line of a batch says. So MaxModels have series of their own; all that come
+// later, and those with names of more than maxModel bytes, are counted as OtherModel.
+const (
+	MaxModels  = 1000
+	OtherModel = "other"
+	maxModel   = 200
+)
+
+// Model takes the value of the label model from a series, as it stands there, and has OtherModel in its place. The
+// model is empty if there is none.
+func Model(series string) (model, other string) {
+	const label = `model="`
+	before, rest, _ := strings.Cut(series, label)
+	for i := 0; i < len(rest); i++ {
+		switch rest[i] {
+		case '\\':
+			i++
+		case '"':
+			return rest[:i], before + label + OtherModel + rest[i:]
+		}
+	}
+	return "", series
+}
+
 // A Family is the name of a metric that has a series for each command and model.
 type Family string
 

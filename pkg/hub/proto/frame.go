@@ -39,7 +39,7 @@ const (
 	OpPut         // body: Put
 	OpAdd         // body: Add; answered by Counts
 	OpTotals      // answered by Counts
-	OpStats       // answered by Stats
+	OpStats       // body: none, or Brief; answered by Stats
 	OpPurge       // body: Purge; answered by a Count
 	OpStop        // the keeper answers, finishes what was asked before, and leaves
 )

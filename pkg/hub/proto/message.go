@@ -139,6 +139,9 @@ func ParseCount(b []byte) (Count, error) {
 	return c, d.err()
 }
 
+// Brief asks for Stats without what there is to be counted first, Entries and Bytes. An older keeper counts all the same.
+const Brief = "\x01"
+
 // Stats says what a keeper holds and has done.
 type Stats struct {
 	Entries uint64 // values that have not expired
