@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -68,6 +69,11 @@ func folder(t *testing.T) string {
 
 func TestStatuses(t *testing.T) {
 	home := folder(t)
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busy.Close()
 	for _, c := range []struct {
 		args   string
 		status int
@@ -88,6 +94,7 @@ func TestStatuses(t *testing.T) {
 		{"serve --cache-size 1MB", 2, "less than 32MB"},
 		{"serve --cache-size 2XB", 2, "not a size"},
 		{"serve --metrics-listen nowhere", 2, "--metrics-listen"},
+		{"serve --metrics-listen " + busy.Addr().String(), 1, "address already in use\n"},
 		{"list --prometheus", 2, "unknown flag"},
 		{"stats --cache redis://localhost", 2, "only a directory"},
 		{"stats --cache /proc/gptpipe", 1, "/proc/gptpipe"},

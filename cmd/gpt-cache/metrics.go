@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"syscall"
 	"time"
 
 	"gptpipe/pkg/cli"
@@ -44,7 +45,11 @@ type scraped struct {
 // is there.
 func listenForScrapes(sys *cli.System, s *settings, addr string) (*scraped, error) {
 	ln, err := net.Listen("tcp", addr)
-	if err != nil {
+	var busy syscall.Errno // the system's refusal, unlike that of what is no address
+	switch {
+	case errors.As(err, &busy):
+		return nil, cli.Failf(cli.StatusFailed, "--metrics-listen: %w", err)
+	case err != nil:
 		return nil, cli.Usagef("--metrics-listen: %w", err)
 	}
 	mux := http.NewServeMux()

@@ -21,7 +21,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"sync"
 	"sync/atomic"
@@ -178,7 +177,7 @@ func (c *cache) put(ctx context.Context, key [32]byte, model string, resp *llm.R
 	if c.broken.Load() || c.o.TTL == 0 {
 		return
 	}
-	value, err := json.Marshal(resp)
+	value, err := resp.AsStored()
 	if err != nil {
 		c.fail(err)
 		return

@@ -166,6 +166,7 @@ func TestHitSpendsNothing(t *testing.T) {
 	whole := llm.Response{
 		Text: "a \"b\"\n<c> & \u2028 ü \x00 数字", Model: "m-2026", FinishReason: "stop", RequestID: "req_1",
 		Usage: []byte(`{"prompt_tokens":12345678901234567890,"cost":1.0}`),
+		Body:  []byte("{\"a\":\"<b>&amp;\u2028\\u003c\"}"),
 	}
 	b := newBench(t, func(context.Context, *llm.Request) (*llm.Response, error) {
 		r := whole

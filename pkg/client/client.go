@@ -1,7 +1,7 @@
 // Package client is what gpt-ask and gpt-map share: the API flags, and the
 // chain of decorators that they describe.
 //
-//	journal ▶ cache ▶ gather ▶ retry ▶ answer ▶ meter ▶ auth ▶ adapt ▶ limit ▶ observe ▶ wire
+//	journal ▶ cache ▶ gather ▶ retry ▶ mask ▶ answer ▶ meter ▶ auth ▶ adapt ▶ limit ▶ observe ▶ wire
 //
 // A hit in the cache spends nothing; every attempt takes its own token from
 // the limits and is counted; a wait between attempts holds none; an answer
@@ -45,8 +45,8 @@ type Client struct {
 	profile string
 	api     string
 	embeds  bool
+	lines   bool // each names a model of its own
 	sample  int
-	metrics string // file, or empty
 	pace    *limit.Adapter
 	caches  bool
 	scope   []string // of the names of requests
@@ -90,6 +90,9 @@ type Options struct {
 	// wire.VectorJSON. Many requests become one.
 	Embed bool
 
+	// Lines says that each request names a model of its own.
+	Lines bool
+
 	// Dry is for a Client that only makes requests, and finds answers that are
 	// kept: it needs no key, and asks nothing.
 	Dry bool
@@ -123,8 +126,8 @@ func New(sys *cli.System, drain *cli.Drain, flags *cli.Flags, f *Flags, o Option
 		profile:   f.profile,
 		api:       f.api.Value,
 		embeds:    o.Embed,
+		lines:     o.Lines,
 		sample:    f.sample.N,
-		metrics:   f.metrics,
 		noCache:   f.noCache,
 		ttl:       time.Duration(f.ttl),
 		refreshes: f.refresh,
@@ -155,10 +158,14 @@ func New(sys *cli.System, drain *cli.Drain, flags *cli.Flags, f *Flags, o Option
 	c.retries, c.maxWait = f.retries.N, time.Duration(f.maxWait)
 	c.openHub(drain.Soft, f)
 	c.Completer = observe.Requests(c.wire, c.counters, sys.Name, c.bill)
-	c.Completer = limit.New(c.Completer, c.pacer(f))
+	if o.Lines {
+		c.Completer = limit.ByModel(c.Completer, func(model string) limit.Pacer { return c.pacer(f, model) })
+	} else {
+		c.Completer = limit.New(c.Completer, c.pacer(f, p.params.Model))
+	}
 	c.pace = limit.Adapt(c.Completer)
 	c.Completer = meter(c.renewing(c.queue(c.pace)))
-	c.Completer = answer.Check(c.Completer, p.params.JSON, p.schema)
+	c.Completer = c.masked(answer.Check(c.Completer, p.params.JSON, p.schema))
 	c.Completer = retry.New(c.Completer, retry.Options{
 		Retries: f.retries.N,
 		MaxWait: time.Duration(f.maxWait),
@@ -208,15 +215,15 @@ func (c *Client) openHub(ctx context.Context, f *Flags) {
 	c.hub = h
 }
 
-// pacer keeps the limits over all processes, or without a hub in this one.
-func (c *Client) pacer(f *Flags) limit.Pacer {
+// pacer keeps the limits on a model over all processes, or without a hub in this one.
+func (c *Client) pacer(f *Flags, model string) limit.Pacer {
 	limits := pace.Limits{PerSecond: float64(f.perSecond), PerMinute: float64(f.perMinute), TokensPerMinute: float64(f.tpm)}
 	if c.hub == nil {
 		return limit.Local(limits)
 	}
 	// By the profile and not the key: a rotated key is no fresh budget.
 	b := hub.Budget{
-		Name:            strings.Join([]string{c.plan.endpoint.String(), f.profile, c.plan.params.Model}, "\n"),
+		Name:            strings.Join([]string{c.plan.endpoint.String(), f.profile, model}, "\n"),
 		PerSecond:       limits.PerSecond,
 		PerMinute:       limits.PerMinute,
 		TokensPerMinute: limits.TokensPerMinute,
@@ -277,8 +284,9 @@ func (c *Client) BatchJob() batch.Job {
 		Scope:    append([]string{strconv.Itoa(c.sample)}, c.scope[4:]...),
 		Read: func(status int, body []byte) (*llm.Response, error) {
 			one := llm.Func(func(context.Context, *llm.Request) (*llm.Response, error) { return c.wire.ReadAnswer(status, body) })
-			return answer.Check(one, c.plan.params.JSON, c.plan.schema).Complete(context.Background(), &llm.Request{})
+			return c.masked(answer.Check(one, c.plan.params.JSON, c.plan.schema)).Complete(context.Background(), &llm.Request{})
 		},
+		Mask:    c.maskJSON,
 		Retries: c.retries,
 		MaxWait: c.maxWait,
 	}

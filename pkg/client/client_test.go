@@ -1,8 +1,12 @@
 package client
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -10,6 +14,7 @@ import (
 
 	"gptpipe/pkg/cli"
 	"gptpipe/pkg/llm"
+	"gptpipe/pkg/redact"
 	"gptpipe/test/standin"
 )
 
@@ -142,6 +147,62 @@ func TestKey(t *testing.T) {
 				t.Errorf("User-Agent %q", h.Get("User-Agent"))
 			}
 		})
+	}
+}
+
+// Some gateways repeat the key. What the model says is the user's data; nothing else brings the key any further.
+func TestKeyThatIsRepeated(t *testing.T) {
+	const key = "zq7Hq29VtLw3Vb7Nm5Kd8Xr2Hs6Jf4Gp"
+	const answer = `{"id":"KEY","model":"m-KEY","service_tier":"KEY","choices":[{"index":0,"finish_reason":"KEY","message":{"content":"said KEY","refusal":REFUSAL}}],` +
+		`"usage":{"prompt_tokens":3,"by":"x/KEY","KEY":[{"sum":1.50,"of":"enE3SHEyOVZ0THczVmI3Tm01S2Q4WHIySHM2SmY0R3A="}]}}`
+	whole := strings.NewReplacer("KEY", key, "REFUSAL", "null").Replace(answer)
+	refused := strings.NewReplacer("KEY", key, "REFUSAL", `"no `+key+`"`).Replace(answer)
+	fault := strings.ReplaceAll(`{"error":{"code":"KEY","message":"wrong: KEY"}}`, "KEY", key)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		w.Header().Set("X-Request-Id", "r-"+key)
+		switch {
+		case strings.Contains(string(body), "refuse"):
+			io.WriteString(w, refused)
+		case strings.Contains(string(body), "fail"):
+			w.WriteHeader(http.StatusBadRequest)
+			io.WriteString(w, fault)
+		default:
+			io.WriteString(w, whole)
+		}
+	}))
+	defer s.Close()
+	u := user{args: []string{"--base-url", s.URL, "--no-cache"}, env: map[string]string{"OPENAI_API_KEY": key}}
+	u.home(t)
+	c, err := u.client(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored := func(resp *llm.Response, err error) string {
+		t.Helper()
+		data, failed := json.Marshal(resp)
+		if failed != nil {
+			t.Fatal(failed)
+		}
+		return strings.ReplaceAll(fmt.Sprintf("%s %v", data, err), redact.Mask, "*")
+	}
+	entire := &llm.Request{Path: "/chat/completions", Body: []byte(`{}`)}
+	const usage = `"usage":{"prompt_tokens":3,"by":"x/*","*":[{"sum":1.50,"of":"*"}]}`
+	batch := c.BatchJob()
+	for _, test := range []struct{ name, got, want string }{
+		{"an answer", stored(ask(t, c, "say")), `{"text":"said ` + key + `","model":"m-*","finish_reason":"*",` + usage + `,"request_id":"r-*"} <nil>`},
+		{"a refusal", stored(ask(t, c, "refuse")), `{"text":"said ` + key + `","model":"m-*","finish_reason":"*","refusal":"no *",` + usage + `,"request_id":"r-*"} refusal: no *`},
+		{"a failure", stored(ask(t, c, "fail")), "null invalid_request (400): wrong: *"},
+		{"all of an answer", stored(c.Complete(t.Context(), entire)), `{"text":"","model":"m-*",` + usage + `,"body":{"id":"*","model":"m-*","service_tier":"*",` +
+			`"choices":[{"index":0,"finish_reason":"*","message":{"content":"said ` + key + `","refusal":null}}],` + usage + `},"request_id":"r-*"} <nil>`},
+		{"of a batch", stored(batch.Read(200, []byte(refused))), `{"text":"said ` + key + `","model":"m-*","finish_reason":"*","refusal":"no *",` + usage + `} refusal: no *`},
+		{"a failure of a batch", stored(batch.Read(0, []byte(fault[len(`{"error":`):len(fault)-1]))), "null server: wrong: *"},
+		{"a line of a batch", strings.ReplaceAll(string(batch.Mask([]byte(fault))), redact.Mask, "*"), `{"error":{"code":"*","message":"wrong: *"}}`},
+		{"no JSON", string(batch.Mask([]byte(key))), redact.Mask},
+	} {
+		if test.got != test.want {
+			t.Errorf("%s:\n got %s\nwant %s", test.name, test.got, test.want)
+		}
 	}
 }
 

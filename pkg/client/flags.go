@@ -2,7 +2,9 @@ package client
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -142,6 +144,7 @@ type plan struct {
 	system   string
 	schema   *answer.Schema
 	cacheDir string
+	metrics  string // file, or empty
 }
 
 func (f *Flags) plan(sys *cli.System) (p plan, err error) {
@@ -198,7 +201,24 @@ func (f *Flags) plan(sys *cli.System) (p plan, err error) {
 	if p.cacheDir == "" {
 		p.cacheDir = cli.CacheDir(sys.Getenv)
 	}
-	return p, nil
+	p.metrics, err = f.metricsFile()
+	return p, err
+}
+
+// metricsFile is where the file of --metrics-file is, which is going to be replaced.
+func (f *Flags) metricsFile() (string, error) {
+	if f.metrics == "" {
+		return "", nil
+	}
+	path, open := cli.FileAt(f.metrics)
+	info, err := os.Stat(path)
+	switch {
+	case open != nil, err == nil && !info.Mode().IsRegular():
+		return "", cli.WithHint(cli.Usagef("--metrics-file: %s is no regular file", f.metrics), "gpt-cache stats --prometheus writes to standard output")
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return "", cli.Usagef("--metrics-file: %w", err)
+	}
+	return path, nil
 }
 
 func parseOptions(list []string) ([]llm.Option, error) {

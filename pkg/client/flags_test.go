@@ -2,11 +2,13 @@ package client
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
+	"syscall"
 	"testing"
 	"time"
 
@@ -232,6 +234,10 @@ func TestNonsenseIsUsageAndOpensNothing(t *testing.T) {
 		}
 		return path
 	}
+	fifo, link := filepath.Join(dir, "fifo"), filepath.Join(dir, "link")
+	if err := errors.Join(syscall.Mkfifo(fifo, 0o600), os.Symlink(fifo, link)); err != nil {
+		t.Fatal(err)
+	}
 	for _, test := range []struct {
 		name, message string
 		args          []string
@@ -273,6 +279,8 @@ func TestNonsenseIsUsageAndOpensNothing(t *testing.T) {
 		{name: "a profile that leaves its folder", args: []string{"--profile", "../x"}, message: "profile"},
 		{name: "a profile without a name", args: []string{"--profile", ""}, message: "profile"},
 		{name: "a cache server", args: []string{"--cache", "redis://localhost"}, message: "--cache"},
+		{name: "metrics in place of a FIFO", env: map[string]string{"GPT_METRICS_FILE": fifo}, message: "no regular file"},
+		{name: "metrics in place of what a link leads to", args: []string{"--metrics-file", link}, message: "no regular file"},
 		{name: "a flag that is none", args: []string{"--temprature", "1"}, message: "--temprature"},
 		{name: "a variable of nonsense", env: map[string]string{"GPT_TIMEOUT": "soon"}, message: "GPT_TIMEOUT"},
 		{name: "a configuration of nonsense", files: map[string]string{"config": "timeout soon\n"}, message: "config"},

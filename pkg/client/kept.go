@@ -73,3 +73,7 @@ func (c *Client) journaled(next llm.Completer) llm.Completer {
 	}
 	return journal.New(next, c.journal, func(req *llm.Request) journal.Key { return cache.Key(c.scope, req) })
 }
+
+// AsksOnce reports whether of equal requests of a run the first alone is paid for,
+// since the others find its answer in the cache.
+func (c *Client) AsksOnce() bool { return !c.noCache && c.ttl > 0 && !c.refreshes }

@@ -3,8 +3,11 @@ package client
 import (
 	"context"
 	"encoding/json"
+	"os"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"gptpipe/pkg/llm"
 	"gptpipe/pkg/observe"
@@ -17,6 +20,9 @@ import (
 const (
 	tellEvery  = 2 * time.Second
 	writeEvery = 15 * time.Second
+
+	// So long each of the last steps of a run may take.
+	endPatience = 5 * time.Second
 )
 
 // tell hands the counters on every so often, until the function that it
@@ -53,9 +59,9 @@ func (c *Client) tell(every time.Duration) (end func()) {
 				if !c.counters.Changed() {
 					break
 				}
-				if totals := c.handOn(tellEvery); now.Sub(written) >= writeEvery {
+				if c.handOn(tellEvery); now.Sub(written) >= writeEvery {
 					written = now
-					c.writeMetrics(totals)
+					c.writeMetrics(tellEvery)
 				}
 			}
 		}
@@ -63,7 +69,8 @@ func (c *Client) tell(every time.Duration) (end func()) {
 	return func() {
 		close(stop)
 		<-stopped
-		c.writeMetrics(c.handOn(5 * time.Second))
+		c.handOn(endPatience)
+		c.writeMetrics(endPatience)
 	}
 }
 
@@ -85,17 +92,49 @@ func (c *Client) handOn(patience time.Duration) map[string]float64 {
 
 // writeMetrics replaces the file of --metrics-file. It is left as it is where
 // the totals of all processes are not known: smaller ones would be taken for
-// counters that began anew.
-func (c *Client) writeMetrics(totals map[string]float64) {
-	switch {
-	case c.metrics == "":
-		return
-	case totals == nil:
-		c.sys.Log.Warnf("--metrics-file: %s is left as it is, for the totals of all processes cannot be had", c.metrics)
+// counters that began anew. One process at a time fetches totals and writes
+// them, so that the file never goes back, and whoever comes last has all.
+func (c *Client) writeMetrics(patience time.Duration) {
+	if c.plan.metrics == "" {
 		return
 	}
-	if err := observe.WriteFile(c.metrics, totals); err != nil {
+	var totals map[string]float64
+	if c.hub != nil {
+		dir, err := lockFolder(c.plan.cacheDir, patience)
+		if err != nil {
+			c.sys.Log.Warnf("--metrics-file: %s is left to the other processes that write it: %v", c.plan.metrics, err)
+			return
+		}
+		defer dir.Close()
+		totals = c.handOn(patience)
+	}
+	if totals == nil {
+		c.sys.Log.Warnf("--metrics-file: %s is left as it is, for the totals of all processes cannot be had", c.plan.metrics)
+		return
+	}
+	if err := observe.WriteFile(c.plan.metrics, totals); err != nil {
 		c.sys.Log.Warnf("--metrics-file: %v", err)
+	}
+}
+
+// lockFolder locks a folder, which leaves nothing in it, until the file that is
+// returned is closed.
+func lockFolder(path string, patience time.Duration) (*os.File, error) {
+	dir, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	for late := time.After(patience); ; {
+		err := unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			return dir, nil
+		}
+		select {
+		case <-time.After(5 * time.Millisecond): // a system call that waits cannot be given up
+		case <-late:
+			dir.Close()
+			return nil, &os.PathError{Op: "flock", Path: path, Err: err}
+		}
 	}
 }
 

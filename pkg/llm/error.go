@@ -34,6 +34,7 @@ type Error struct {
 	Retry    bool          // another attempt may succeed
 	Wait     time.Duration // how long to wait before it, if HasWait: the server's word
 	HasWait  bool
+	OnceMore bool // with Retry: one such attempt more at most, for the answer may be the same each time, and is paid for
 	Overload bool // the server asks everybody to slow down
 	Fatal    bool // no request gets any further than this one
 

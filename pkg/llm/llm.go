@@ -122,6 +122,17 @@ func Stored(value []byte) (*Response, bool) {
 	return &stored.Response, true
 }
 
+// AsStored is the JSON that Stored reads. What came as JSON from the server keeps
+// its bytes, so that it is the same from the store; json.Marshal would escape it
+// for HTML.
+func (r *Response) AsStored() ([]byte, error) {
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(r)
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), err
+}
+
 // mostTokens is more than the context of any model.
 const mostTokens = 4 << 20
 

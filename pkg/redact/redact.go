@@ -4,8 +4,9 @@
 // dumps (plain, URL-encoded, escaped for JSON or a shell, in hex, and in base64
 // with whatever stands before and after), whole or cut off; and the forms of
 // key and of credential header that are in use. Every message, log line and
-// error text of the commands passes through a Redactor; text for the user's
-// data on stdout does not, for it is not ours to change.
+// error text of the commands passes through a Redactor, and what servers say
+// beside the answer; text for the user's data on stdout does not, for it is not
+// ours to change.
 //
 // A Redactor keeps hashes of what it was told, so that it is no further place
 // in memory to find a key in.
@@ -29,6 +30,7 @@ const (
 	window   = 12
 	shortest = 6 // masking less would tear words apart and hide nothing
 	long     = 300
+	piece    = 8 // see find
 )
 
 var seed = maphash.MakeSeed()
@@ -39,6 +41,8 @@ type Redactor struct {
 	mu      sync.RWMutex
 	windows map[uint64]bool // by hash; true: it is one of base64
 	lengths []int           // of windows
+	bytes   [256]bool       // that are in windows
+	pieces  [1 << 10]uint64 // of windows, a bit for each: see bitOf
 }
 
 // Add makes secrets known. Spellings shorter than six bytes are passed over.
@@ -77,41 +81,30 @@ func (r *Redactor) add(spelling string, base64 bool) {
 		if _, known := r.windows[hash]; !known {
 			r.windows[hash] = base64
 		}
+		for _, c := range []byte(spelling[at : at+n]) {
+			r.bytes[c] = true
+		}
+		k := min(piece, n)
+		for j := at; j+k <= at+n; j++ {
+			word, bit := bitOf(spelling[j : j+k])
+			r.pieces[word] |= bit
+		}
 	}
+}
+
+// bitOf is where a bit says that there may be such a piece.
+func bitOf(piece string) (word int, bit uint64) {
+	hash := maphash.String(seed, piece)
+	return int(hash >> 6 & (1<<10 - 1)), 1 << (hash & 63)
 }
 
 // String returns text without secrets.
-func (r *Redactor) String(text string) string {
-	return general(r.withoutKnown(text))
-}
+func (r *Redactor) String(text string) string { return general(r.Known(text)) }
 
-func (r *Redactor) withoutKnown(text string) string {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	var hidden []bool // bytes of text, once there are any
-	for _, n := range r.lengths {
-		for i := range len(text) - n + 1 {
-			base64, known := r.windows[maphash.String(seed, text[i:i+n])]
-			if !known {
-				continue
-			}
-			if hidden == nil {
-				hidden = make([]bool, len(text))
-			}
-			from, to := i, i+n
-			if base64 { // the characters beside it have some bits of the secret too
-				for from > 0 && isBase64(text[from-1]) {
-					from--
-				}
-				for to < len(text) && isBase64(text[to]) {
-					to++
-				}
-			}
-			for j := from; j < to; j++ {
-				hidden[j] = true
-			}
-		}
-	}
+// Known returns text without the secrets that the Redactor was told. Where there
+// are none, it costs little and allocates nothing.
+func (r *Redactor) Known(text string) string {
+	hidden := find(r, text)
 	if hidden == nil {
 		return text
 	}
@@ -125,4 +118,50 @@ func (r *Redactor) withoutKnown(text string) string {
 		}
 	}
 	return out.String()
+}
+
+// Has reports whether there is one of the secrets in text that the Redactor was told.
+func (r *Redactor) Has(text []byte) bool { return find(r, text) != nil }
+
+// find says which bytes of text are of a known secret, or returns nil. Wherever a
+// window is, of the pieces that begin at every fifth byte one is whole within it,
+// so no others are looked at; nor those with a byte that no window has.
+func find[Text string | []byte](r *Redactor, text Text) (hidden []bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for _, n := range r.lengths {
+		k := min(piece, n)
+		for at := 0; at+k <= len(text); {
+			if !r.bytes[text[at+k-1]] {
+				at += k
+				continue
+			}
+			if word, bit := bitOf(string(text[at : at+k])); r.pieces[word]&bit != 0 {
+				for i := max(at+k-n, 0); i <= at && i+n <= len(text); i++ {
+					if base64, known := r.windows[maphash.String(seed, string(text[i:i+n]))]; known {
+						if hidden == nil {
+							hidden = make([]bool, len(text))
+						}
+						hide(hidden, text, i, i+n, base64)
+					}
+				}
+			}
+			at += n - k + 1
+		}
+	}
+	return hidden
+}
+
+// hide marks text[from:to]; of base64, the characters beside it too, which have
+// some bits of the secret.
+func hide[Text string | []byte](hidden []bool, text Text, from, to int, base64 bool) {
+	for base64 && from > 0 && isBase64(text[from-1]) {
+		from--
+	}
+	for base64 && to < len(text) && isBase64(text[to]) {
+		to++
+	}
+	for i := from; i < to; i++ {
+		hidden[i] = true
+	}
 }

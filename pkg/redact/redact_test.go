@@ -57,6 +57,18 @@ func TestPartOfAKnownSecret(t *testing.T) {
 			t.Errorf("%q became %q", part, got)
 		}
 	}
+	for _, key := range []string{"k/abcdefghijklmnopqrstuvw", "k/abcdefghi", "k/abcdefg", "k/abcd"} {
+		var r Redactor
+		r.Add(key)
+		for before := range 12 {
+			for from := range len(key) - min(len(key), window) + 1 {
+				text := "kakakakakakaka"[:before] + " " + key[from:from+min(len(key), window)] + "-kakakaka"
+				if got, want := r.Known(text), "kakakakakakaka"[:before]+" [redacted]-kakakaka"; got != want {
+					t.Errorf("%q became %q", text, got)
+				}
+			}
+		}
+	}
 	if text := "fghijklmno and uvw"; r.String(text) != text {
 		t.Errorf("became %q", r.String(text))
 	}
@@ -96,6 +108,24 @@ func BenchmarkString(b *testing.B) {
 	b.SetBytes(int64(len(line)))
 	for b.Loop() {
 		r.String(line)
+	}
+}
+
+// It is done with what comes with every answer.
+func BenchmarkKnown(b *testing.B) {
+	var r Redactor
+	r.Add("sk-proj-Hq29Vt_Lw3-Vb7Nm5Kd8Xr2Hs6Jf4GpQ0Zu")
+	usage := []byte(`{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7,"prompt_tokens_details":{"cached_tokens":0,"audio_tokens":0}}`)
+	once := func() {
+		if r.Known("req_0123456789abcdef0123456789abcdef")[0] != 'r' || r.Has(usage) {
+			b.Error("found")
+		}
+	}
+	if n := testing.AllocsPerRun(100, once); n != 0 {
+		b.Errorf("%v allocations", n)
+	}
+	for b.Loop() {
+		once()
 	}
 }
 

@@ -52,6 +52,7 @@ type retrier struct {
 }
 
 func (r *retrier) Complete(ctx context.Context, req *llm.Request) (*llm.Response, error) {
+	again := true // what may be the same each time has not come yet
 	for attempt := 1; ; attempt++ {
 		resp, err := r.next.Complete(ctx, req)
 		if resp != nil {
@@ -66,9 +67,10 @@ func (r *retrier) Complete(ctx context.Context, req *llm.Request) (*llm.Response
 			return resp, err
 		}
 		e.Attempts = attempt
-		if !e.Retry {
+		if !e.Retry || e.OnceMore && !again {
 			return resp, e
 		}
+		again = again && !e.OnceMore
 		wait := e.Wait
 		switch {
 		case !e.HasWait:

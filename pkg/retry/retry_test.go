@@ -47,6 +47,10 @@ func told(wait time.Duration) *llm.Error {
 	return &llm.Error{Type: llm.RateLimit, Status: 429, Message: "wait", Retry: true, Wait: wait, HasWait: true}
 }
 
+func doubtful() *llm.Error {
+	return &llm.Error{Type: llm.BadResponse, Status: 200, Message: "nothing", Retry: true, OnceMore: true}
+}
+
 func final(typ llm.Type, status int) *llm.Error {
 	return &llm.Error{Type: typ, Status: status, Message: "no"}
 }
@@ -198,6 +202,9 @@ func TestAttempts(t *testing.T) {
 		{"the key is refused", 5, []error{final(llm.Auth, 401)}, 1, final(llm.Auth, 401)},
 		{"the quota is spent", 5, []error{final(llm.Quota, 429)}, 1, final(llm.Quota, 429)},
 		{"a wrong request", 5, []error{final(llm.InvalidRequest, 400)}, 1, final(llm.InvalidRequest, 400)},
+		{"what may be the same each time", 5, always(9, doubtful), 2, doubtful()},
+		{"the same between failures of the server", 5, []error{failing(), doubtful(), failing(), doubtful()}, 4, doubtful()},
+		{"the same once, and an answer", 5, []error{doubtful(), failing()}, 3, nil},
 		{"refused in the end", 5, []error{failing(), final(llm.Auth, 401)}, 2, final(llm.Auth, 401)},
 		{"a fault of this machine", 5, []error{other}, 1, other},
 		{"a stop for the failure of another", 5, []error{stop}, 1, stop},
