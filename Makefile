@@ -9,6 +9,7 @@
 # make dist     what is released, in dist/: tar files, .deb, .rpm, bills of materials; make dist-test
 # make image    a container image, with DOCKER (docker, podman, buildah)
 # make clean
+# make help     this
 
 PREFIX  = /usr/local
 DESTDIR =
@@ -37,6 +38,7 @@ all: build
 build:
 	@mkdir -p bin
 	CGO_ENABLED=0 $(BUILD) -buildvcs=$(VCS) -o bin/ ./cmd/...
+	@GOOS= GOARCH= $(GO) run ./deploy/sbom licences $(COMMANDS:%=bin/%) >bin/THIRD-PARTY || { rm bin/THIRD-PARTY; exit 1; }
 
 demo: build
 	@mkdir -p bin
@@ -73,7 +75,7 @@ bench:
 # folders from its environment, for there may be anything in them.
 export DESTDIR PREFIX BIN
 install:
-	@for c in $(COMMANDS); do [ -x "$$BIN/$$c" ] || { echo "$$BIN/$$c is not there: run make first" >&2; exit 1; }; done
+	@for c in $(COMMANDS) THIRD-PARTY; do [ -f "$$BIN/$$c" ] || { echo "$$BIN/$$c is not there: run make first" >&2; exit 1; }; done
 	sh deploy/install.sh install "$$DESTDIR" "$$PREFIX" "$$BIN"
 
 uninstall:
@@ -91,15 +93,18 @@ dist-test:
 
 # A container image of what make has built; with DOCKER=podman or buildah as well.
 image:
-	@for c in $(COMMANDS); do [ -x $(BIN)/$$c ] || { echo "$(BIN)/$$c is not there: run make first" >&2; exit 1; }; done
+	@for c in $(COMMANDS) THIRD-PARTY; do [ -f $(BIN)/$$c ] || { echo "$(BIN)/$$c is not there: run make first" >&2; exit 1; }; done
 	rm -rf $(BIN)/image
 	install -d -m 755 $(BIN)/image/bin $(BIN)/image/home
 	install -m 755 $(COMMANDS:%=$(BIN)/%) $(BIN)/image/bin/
-	install -m 644 deploy/docker/Dockerfile deploy/docker/passwd $(BIN)/image/
+	install -m 644 deploy/docker/Dockerfile deploy/docker/passwd LICENSE $(BIN)/THIRD-PARTY $(BIN)/image/
 	install -m 644 '$(CERTIFICATES)' $(BIN)/image/ca-certificates.crt
 	$(DOCKER) build -t $(IMAGE) $(BIN)/image
 
 clean:
 	rm -rf bin dist
 
-.PHONY: all build demo test packages servers lint check completions bench install uninstall dist dist-test image clean
+help:
+	@sed -n 's/^# //p; /^$$/q' Makefile
+
+.PHONY: all build demo test packages servers lint check completions bench install uninstall dist dist-test image clean help

@@ -4,6 +4,9 @@
 # local stand-in, which invents its answers and which it starts and ends itself.
 set -eu
 cd "$(dirname "$0")/.."
+# Of the user's settings none reaches the stand-in.
+[ -n "${LIVE:-}${SEALED:-}" ] ||
+	exec env -i SEALED=1 PATH="$PATH" TERM="${TERM:-dumb}" TMPDIR="${TMPDIR:-/tmp}" sh demo/run.sh
 PATH=$PWD/bin:$PATH
 text=/usr/share/common-licenses/GPL-3
 [ -r "$text" ] || text=docs/design.md
@@ -27,7 +30,6 @@ if [ -n "${LIVE:-}" ]; then
 else
 	echo "This talks to a local stand-in for the API; its answers are invented. LIVE=1 asks the real one."
 	export HOME="$work/home" OPENAI_API_KEY=demo-key
-	unset XDG_CACHE_HOME XDG_CONFIG_HOME GPT_BASE_URL GPT_CACHE GPT_MODEL GPT_PROFILE 2>/dev/null || true
 	mkdir "$HOME"
 	# One request in four fails, to show that this does not matter.
 	stand-in -ready-file "$work/url" -log "$work/requests" -faults 'every=4:500' -latency 100ms -for 5m 2>"$work/stand-in.log" &

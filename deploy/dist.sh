@@ -25,7 +25,8 @@ for ARCH in amd64 arm64; do
 	export ARCH ROOT="$work/$ARCH-package/usr"
 	mkdir "$work/$ARCH"
 	GOOS=linux GOARCH=$ARCH GOAMD64=v1 GOARM64=v8.0 CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -buildvcs="$VCS" -o "$work/$ARCH/" ./cmd/...
-	go run ./deploy/sbom "$VERSION" "$work/$ARCH"/gpt-* >"$out/gptpipe-$VERSION-linux-$ARCH.cdx.json"
+	go run ./deploy/sbom bom "$VERSION" "$work/$ARCH"/gpt-* >"$out/gptpipe-$VERSION-linux-$ARCH.cdx.json"
+	go run ./deploy/sbom licences "$work/$ARCH"/gpt-* >"$work/$ARCH/THIRD-PARTY"
 
 	name=gptpipe-$VERSION-linux-$ARCH
 	sh deploy/install.sh install "$work/$ARCH-tar" /usr/local "$work/$ARCH"

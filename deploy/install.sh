@@ -7,6 +7,12 @@ action=$1 destdir=$2 bin=$4
 prefix=$(printf '%s\n' "$3" | sed 's|//*|/|g; s|/$||') # as systemd writes it into links
 root=$destdir$prefix
 
+case $action$prefix in
+install[!/]*)
+	echo "PREFIX=$3 is not absolute" >&2
+	exit 1
+	;;
+esac
 # In units, systemd would take a name with one of these for another.
 case $action$3 in
 install*[[:space:]%\$\"\'\\]*)
@@ -66,7 +72,9 @@ for file in alerts.yml prometheus.yml; do
 done
 one 644 deploy/grafana/dashboard.json share/gptpipe/grafana/dashboard.json
 one 644 LICENSE share/doc/gptpipe/copyright
-for file in README.md README.zh-CN.md deploy/README.md docs/design.md docs/performance.svg docs/terminal.svg; do
+one 644 "$bin/THIRD-PARTY" share/doc/gptpipe/THIRD-PARTY
+unit deploy/README.md share/doc/gptpipe/deploy/README.md
+for file in README.md README.zh-CN.md docs/design.md docs/performance.svg docs/terminal.svg; do
 	one 644 "$file" "share/doc/gptpipe/$file"
 done
 

@@ -35,6 +35,7 @@ func (m *mapper) runBatch() error {
 	b := &batchRun{mapper: m, kept: m.client.Kept(), counter: cost.NewCounter(m.client.Model())}
 	job := m.client.BatchJob()
 	job.Dir = m.batches
+	job.Anew = b.anew()
 	job.Resubmit = resubmits
 	job.Requests = b.requests()
 	job.Took = b.took
@@ -44,11 +45,23 @@ func (m *mapper) runBatch() error {
 	if m.o.maxCost.Nano != 0 {
 		job.Reserve = b.reserve
 	}
-	err = m.batchFailed(job.Dir, batch.Run(m.drain.Soft, job))
+	err = m.batchFailed(job.Dir, b.notAll(batch.Run(m.drain.Soft, job)))
 	if flushed := m.Flush(); err == nil {
 		err = flushed
 	}
 	return err
+}
+
+// anew names the flags that have stored answers asked for anew.
+func (b *batchRun) anew() string {
+	var flags []string
+	if b.client.Refreshes() {
+		flags = append(flags, "refresh")
+	}
+	if b.o.retryFailed {
+		flags = append(flags, "retry-failed")
+	}
+	return strings.Join(flags, " ")
 }
 
 // batchFailed says what to do about an error of batches whose folder is dir.
@@ -57,8 +70,11 @@ func (m *mapper) batchFailed(dir string, err error) error {
 	switch {
 	case errors.As(err, &lost):
 		first := "run again to look for it once more"
-		if errors.Is(err, batch.ErrDamaged) {
+		switch {
+		case errors.Is(err, batch.ErrDamaged):
 			first = "put the file back as it was"
+		case errors.Is(err, batch.ErrUnknown):
+			first = "the provider's own pages may list a batch of that file"
 		}
 		err = cli.WithHint(err, "%s; or, to have just the requests of that batch submitted anew, and paid for again, remove %s", first, strings.Join(quoted(lost.Files), " "))
 	case errors.Is(err, batch.ErrInUse):
@@ -93,7 +109,7 @@ func (b *batchRun) took(o batch.Outcome) error {
 	if !o.Again {
 		b.client.Billed(o.Model, o.Response)
 	}
-	req := &llm.Request{Model: o.Model, Body: o.Body, Sample: b.client.Sample(), Again: b.o.retryFailed}
+	req := &llm.Request{Model: o.Model, Body: o.Body, Sample: b.client.Sample(), Again: b.o.retryFailed && o.Anew == b.anew()}
 	return b.kept.Keep(b.drain.Soft, req, o.Response)
 }
 

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"errors"
+
 	"gptpipe/pkg/batch"
+	"gptpipe/pkg/cli"
 	"gptpipe/pkg/cost"
 	"gptpipe/pkg/llm"
 	"gptpipe/pkg/price"
@@ -19,6 +22,26 @@ func (b *batchRun) reserve(req batch.Request) error {
 	}
 	b.reserved += most
 	return nil
+}
+
+// notAll is the error of a run that has submitted a part of its requests, with
+// what is spent now that the answers to these are there.
+func (b *batchRun) notAll(err error) error {
+	var e *cost.ExceededError
+	if !errors.As(err, &e) {
+		return err
+	}
+	now := *e
+	now.Spent, now.Reserved = b.money.budget.Spent(), b.reserved
+	if now.Need > now.Limit {
+		return &now
+	}
+	hint := "run again to go on; that run may cost as much"
+	if !now.Capped {
+		hint += "; " + now.Hint()
+	}
+	err = cli.Failf(cli.StatusStopped, "--max-cost %v: not all was submitted; %v is spent", now.Limit, now.Spent)
+	return cli.WithHint(err, "%s", hint)
 }
 
 // worst is the most that a request can cost, whether it bounds its answer

@@ -32,6 +32,20 @@ func (m *mapper) batchDir() (string, error) {
 	return filepath.Join(state, "batches", fmt.Sprintf("%x", sum[:8])), nil
 }
 
+// batchesNoted reports whether the folder tells of batches that the next run needs:
+// of those that are collected, the answers are in the journal, if there is one.
+func (m *mapper) batchesNoted() bool {
+	if m.batches == "" {
+		return false
+	}
+	noted := batch.Any
+	if m.output.journal != nil {
+		noted = batch.UnderWay
+	}
+	yes, _ := noted(m.batches) // what is wrong there is told of already
+	return yes
+}
+
 // forgetBatches removes what is noted of batches, once all that is worth
 // keeping is in the output, or the journal.
 func (m *mapper) forgetBatches() error {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -31,5 +32,18 @@ func TestBatchStatus(t *testing.T) {
 	const want = "10/20 [##########..........], batches: 1 waiting, 2 in progress, 1 collected, 1 failed, 5 cached, "
 	if got := m.batchStatus(); !strings.HasPrefix(got, want) {
 		t.Errorf("%q", got)
+	}
+}
+
+// The status line counts what is finished, which is written only when all before it is.
+func TestFinishedIsDone(t *testing.T) {
+	m := &mapper{progress: &progress{begun: time.Now()}, money: new(till)}
+	for range 3 {
+		if _, err := m.work(t.Context(), item{bad: errors.New("line 2: no record")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if m.done.Load() != 3 || m.errors.Load() != 3 || m.written != 0 {
+		t.Errorf("%d done, %d failed, %d written", m.done.Load(), m.errors.Load(), m.written)
 	}
 }

@@ -15,22 +15,29 @@ import (
 	"gptpipe/pkg/wire"
 )
 
-// notForLines are the flags that make no sense with the lines of the Batch API,
-// which say themselves what is asked. In the configuration they are meant for
-// other runs.
-var notForLines = []string{
-	"prompt", "in", "out", "raw-input", "meta", "retry-failed", "embed", "batch", "dry-run", "max-cost", "prices",
-	"model", "system", "temperature", "max-tokens", "seed", "option", "json", "schema",
-}
+// What makes no sense with the lines of the Batch API: flags that say what is
+// asked, and others. In the configuration they are meant for other runs.
+var (
+	saidByLines = []string{
+		"prompt", "in", "out", "raw-input", "embed",
+		"model", "system", "temperature", "max-tokens", "seed", "option", "json", "schema",
+	}
+	notForLines = []string{"meta", "retry-failed", "batch", "dry-run", "max-cost", "prices"}
+)
 
 // checkFormat judges the flags of the command line with --format batch.
 func (o *options) checkFormat(flags *cli.Flags) error {
 	if o.format.Value != "batch" {
 		return nil
 	}
-	for _, name := range notForLines {
+	for _, name := range saidByLines {
 		if flags.Given(name) {
 			return cli.WithHint(cli.Usagef("--format batch does not go with --%s", name), "each line says itself what is asked")
+		}
+	}
+	for _, name := range notForLines {
+		if flags.Given(name) {
+			return cli.Usagef("--format batch does not go with --%s", name)
 		}
 	}
 	return nil
@@ -93,17 +100,19 @@ func (m *mapper) lineAnswered(r record.Record, resp *llm.Response, e *llm.Error)
 	out, err := record.Parse(batch.AppendOutput(nil, batch.Output{
 		CustomID: in.CustomID, Status: http.StatusOK, RequestID: resp.RequestID, Body: resp.Body,
 	}))
+	if err != nil { // its body is as deep as can be, and too deep within the line
+		return m.lineFailed(r.Line, in.CustomID, &llm.Error{Type: llm.BadResponse, Message: "the answer cannot stand in a line: " + err.Error()})
+	}
 	out.Line = r.Line
-	return result{record: out}, err
+	return result{record: out}, nil
 }
 
 // lineFailed is the line for a question that has no answer.
 func (m *mapper) lineFailed(line int, id string, e *llm.Error) (result, error) {
-	told := *e
-	told.Code, told.Message = m.sys.Redact.String(e.Code), m.sys.Redact.String(e.Message)
-	why := fmt.Errorf("line %d: %w", line, &told)
-	failed := batch.Failed(id, &told)
+	why := fmt.Errorf("line %d: %w", line, e)
+	failed := batch.Failed(id, e)
 	if id == "" {
+		told := *e
 		told.Message = fmt.Sprintf("line %d: %s", line, told.Message)
 		failed = batch.Failed("", &told)
 		failed.Line = line

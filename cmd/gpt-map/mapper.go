@@ -37,7 +37,7 @@ type mapper struct {
 
 	written, failed, paid int // touched by the writing goroutine alone
 	inFlight              atomic.Int64
-	done, errors          atomic.Int64 // the same two, for the progress line
+	done, errors          atomic.Int64 // for the progress line: records that need not be written yet, for one before them is missing
 	cached                atomic.Int64
 	ended, wrong          atomic.Int64 // what --halt judges: records of which this run has found out what comes of them, and those that failed
 }
@@ -55,10 +55,17 @@ type result struct {
 // would end each further one at the same place.
 func (m *mapper) work(ctx context.Context, it item) (result, error) {
 	r, err := m.answer(ctx, it)
-	if err == nil && !r.old {
+	if err != nil {
+		return r, err
+	}
+	m.done.Add(1)
+	if r.failed {
+		m.errors.Add(1)
+	}
+	if !r.old {
 		m.judge(r.why != nil)
 	}
-	return r, err
+	return r, nil
 }
 
 // judge counts a record for --halt, and ends the run if too many have failed.
@@ -93,6 +100,7 @@ func (m *mapper) question(it item) (*llm.Request, result, error) {
 	switch {
 	case m.o.retryFailed && failed && (hasInput || m.o.in == "" && m.prompt.IsTemplate() && kind != "bad_input"):
 		r.Delete("error")
+		r.Delete("gpt") // which is about the answer that failed
 	case failed && (!hasInput || m.o.in == "" && in == "text"):
 		// It failed in an earlier stage: what it lacks is a response, and its
 		// text is not what this stage is to be asked about. Or it stands for a
@@ -163,7 +171,7 @@ func (m *mapper) answered(r record.Record, resp *llm.Response, err error) (resul
 
 // failure is a record whose question failed for good.
 func (m *mapper) failure(r record.Record, e *llm.Error, resp *llm.Response) result {
-	failed := m.fail(r, record.Error{Type: string(e.Type), Code: m.sys.Redact.String(e.Code), Status: e.Status, Message: m.sys.Redact.String(e.Message)})
+	failed := m.fail(r, record.Error{Type: string(e.Type), Code: e.Code, Status: e.Status, Message: e.Message})
 	m.addMeta(&failed.record, resp)
 	failed.paid = resp != nil
 	return failed
@@ -214,13 +222,13 @@ func (m *mapper) addMeta(r *record.Record, resp *llm.Response) {
 		usage.WriteString("null")
 	}
 	out := append([]byte(nil), `{"model":`...)
-	out = record.AppendString(out, m.sys.Redact.String(resp.Model))
+	out = record.AppendString(out, resp.Model)
 	out = append(out, `,"finish_reason":`...)
 	out = record.AppendString(out, resp.FinishReason)
 	out = append(out, `,"usage":`...)
 	out = append(out, usage.Bytes()...)
 	out = fmt.Appendf(out, `,"cached":%t,"attempts":%d,"ms":%d,"request_id":`, resp.Cached, resp.Attempts, resp.Elapsed.Milliseconds())
-	out = record.AppendString(out, m.sys.Redact.String(resp.RequestID))
+	out = record.AppendString(out, resp.RequestID)
 	r.Set("gpt", append(out, '}'))
 }
 
@@ -230,14 +238,10 @@ func (m *mapper) Write(r result) error {
 		return m.outputFailed(err)
 	}
 	m.written++
-	if !m.o.batch { // whose report counts
-		m.done.Add(1)
-	}
 	if !r.failed {
 		return nil
 	}
 	m.failed++
-	m.errors.Add(1)
 	if r.paid {
 		m.paid++
 	}

@@ -84,7 +84,7 @@ func (t *till) limit(most price.Nano, p llm.Params) (func(llm.Completer) llm.Com
 }
 
 // dryRun counts what would be asked, and writes the sum. What the journal or the cache has is not asked, nor what is in
-// a batch under way.
+// a batch under way, nor what equals an earlier question, where the run asks it once.
 func (m *mapper) dryRun() error {
 	j, err := openJournal(m.o.output, m.client.Refreshes())
 	if err != nil {
@@ -105,13 +105,22 @@ func (m *mapper) dryRun() error {
 		}
 		defer submitted.Close()
 	}
+	var asked *batch.Set
+	if m.o.batch || m.client.AsksOnce() {
+		asked = batch.NewSet()
+		defer asked.Close()
+	}
 	kept := m.client.Kept()
 	t, model := m.money, m.client.Model()
 	var price *price.Price
 	if t.known {
 		price = &t.price
 	}
-	sum := cost.NewEstimate(price, t.table.Date(), expectedAnswer)
+	answer := expectedAnswer
+	if m.o.embed {
+		answer = cost.Embeddings
+	}
+	sum := cost.NewEstimate(price, t.table.Date(model), answer)
 	counter := cost.NewCounter(model)
 	count := func(ctx context.Context, it item) (struct{}, error) {
 		req, before, err := m.question(it)
@@ -136,6 +145,16 @@ func (m *mapper) dryRun() error {
 			}
 			if under {
 				sum.Unasked("submitted")
+				return struct{}{}, nil
+			}
+		}
+		if asked != nil {
+			fresh, err := asked.Add(req.Body)
+			if err != nil {
+				return struct{}{}, err
+			}
+			if !fresh {
+				sum.Unasked("equal")
 				return struct{}{}, nil
 			}
 		}

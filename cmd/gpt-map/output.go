@@ -9,8 +9,6 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"golang.org/x/sys/unix"
-
 	"gptpipe/pkg/batch"
 	"gptpipe/pkg/cli"
 	"gptpipe/pkg/journal"
@@ -22,9 +20,6 @@ const (
 	leastReserve  = 1 << 20
 	mostReserve   = 64 << 20
 )
-
-// maxLinks is how many symbolic links are followed, as by the kernel.
-const maxLinks = 40
 
 // An output is where the records go: stdout, or with -o a file that appears
 // whole when the job is done. Until then its name with ".partial" is the
@@ -101,24 +96,13 @@ func openJournal(path string, refresh bool) (*journal.Journal, error) {
 	return j, nil
 }
 
-// target is where a path leads: a link goes on leading there, also to a file that is yet to be. What leads to a file
-// that is open, as /dev/stdout does, is refused: that file would be replaced behind the back of who opened it.
+// target is where the path of an output leads.
 func target(path string) (string, error) {
-	for range maxLinks {
-		var at unix.Statfs_t
-		if err := unix.Statfs(filepath.Dir(path), &at); err == nil && at.Type == unix.PROC_SUPER_MAGIC {
-			return "", cli.Usagef("-o wants a file of its own; for standard output leave it out")
-		}
-		to, err := os.Readlink(path)
-		if err != nil {
-			break
-		}
-		if !filepath.IsAbs(to) {
-			to = filepath.Dir(path) + "/" + to // not cleaned: before ".." there may be another link
-		}
-		path = to
+	to, err := cli.FileAt(path)
+	if err != nil {
+		return "", cli.Usagef("-o wants a file of its own; for standard output leave it out")
 	}
-	return path, nil
+	return to, nil
 }
 
 func (o *output) partial() string { return o.path + ".partial" }

@@ -118,8 +118,9 @@ func run(ctx context.Context, sys *cli.System) error {
 		Jobs:  o.jobs.N,
 		Dry:   o.dryRun,
 		Embed: o.embed,
+		Lines: o.format.Value == "batch",
 		Meter: func(p llm.Params) (func(llm.Completer) llm.Completer, error) {
-			if o.format.Value == "batch" { // each line names a model of its own
+			if o.format.Value == "batch" {
 				money = new(till)
 				return func(next llm.Completer) llm.Completer { return next }, nil
 			}
@@ -272,7 +273,7 @@ func (m *mapper) outcome(err error) error {
 		m.sys.Log.Infof("interrupted after %s%s", records(m.written), m.howToGoOn())
 	case errors.As(err, &out):
 	case err != nil:
-		if s := cli.StatusOf(err); s == cli.StatusRefused || s == cli.StatusStopped || m.output.journal != nil {
+		if s := cli.StatusOf(err); s == cli.StatusRefused || s == cli.StatusStopped || m.output.journal != nil && s != cli.StatusUsage {
 			m.sys.Log.Infof("stopped after %s%s", records(m.written), m.howToGoOn())
 		}
 	case m.failed > 0:
@@ -300,7 +301,7 @@ func records(n int) string {
 
 func (m *mapper) howToGoOn() string {
 	switch {
-	case m.batches != "":
+	case m.batchesNoted():
 		return fmt.Sprintf("; what is submitted is noted in %s, run again to go on", m.batches)
 	case m.output.journal != nil:
 		return fmt.Sprintf("; answers are kept in %s, run again to go on", m.output.partial())

@@ -11,10 +11,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/big"
 	"net/url"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6" // Apache-2.0; all drafts, kept up; loads nothing over the network
@@ -24,6 +24,13 @@ import (
 
 // maxMessage is how much is told of a mismatch, in bytes.
 const maxMessage = 1000
+
+// What is beyond these is no number that programs calculate with: those of 64 bits
+// end at an exponent of 308, and have 17 digits.
+const (
+	maxExponent = 1000
+	maxNumber   = 10_000 // bytes
+)
 
 // A Schema is a compiled JSON Schema.
 type Schema struct{ compiled *jsonschema.Schema }
@@ -37,7 +44,7 @@ func ParseSchema(name string, data []byte) (*Schema, error) {
 		return nil, fmt.Errorf("%s: not JSON: %w", name, err)
 	}
 	if monstrous(doc) {
-		return nil, fmt.Errorf("%s: it has a number with an exponent beyond reason", name)
+		return nil, fmt.Errorf("%s: it has a number beyond reason", name)
 	}
 	path, err := filepath.Abs(name)
 	if err != nil {
@@ -95,7 +102,7 @@ func compact(text string, schema *Schema) (string, error) {
 		return "", again(llm.BadResponse, "the answer is not JSON: "+err.Error())
 	}
 	if monstrous(value) {
-		return "", again(llm.Schema, "the answer does not fit the schema: it has a number with an exponent beyond reason")
+		return "", again(llm.Schema, "the answer does not fit the schema: it has a number beyond reason")
 	}
 	if err := schema.compiled.Validate(value); err != nil {
 		return "", again(llm.Schema, "the answer does not fit the schema: "+oneLine(err))
@@ -127,15 +134,17 @@ func unfence(text string) string {
 }
 
 // monstrous reports whether a value holds a number that is too much for exact
-// arithmetic, as 1e999999999 is: jsonschema v6.0.3 panics on it.
+// arithmetic: jsonschema v6.0.3 panics on 1e999999999, and works for long on
+// 1e999999 and on a million digits.
 func monstrous(value any) bool {
 	switch v := value.(type) {
 	case json.Number:
-		if !strings.ContainsAny(v.String(), "eE") {
-			return false
+		at := strings.IndexAny(v.String(), "eE")
+		if at < 0 || len(v) > maxNumber {
+			return len(v) > maxNumber
 		}
-		_, ok := new(big.Rat).SetString(v.String())
-		return !ok
+		n, err := strconv.Atoi(v.String()[at+1:])
+		return err != nil || n < -maxExponent || n > maxExponent
 	case []any:
 		return slices.ContainsFunc(v, monstrous)
 	case map[string]any:

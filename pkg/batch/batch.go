@@ -18,8 +18,8 @@
 //     creation that comes late has nothing to run.
 //   - Requests that expired, or failed for reasons that pass, go into a further
 //     batch, Job.Resubmit times at most; a later Run asks those that are left
-//     once more. A batch that does not fit into what the
-//     account may have enqueued waits until others are done.
+//     once more, and all others that failed without an answer. A batch that does
+//     not fit into what the account may have enqueued waits until others are done.
 //   - A batch that has ended may name its files, or fill them, later. Run waits
 //     until they have as many results as the batch counts, rather than submit
 //     again what was answered.
@@ -71,6 +71,7 @@ type Outcome struct {
 	Request
 	Response *llm.Response
 	Err      *llm.Error // as in Result
+	Anew     string     // of the Job that has submitted it
 	Reserved bool       // this Run has put it there
 	Again    bool       // it goes into a further batch
 }
@@ -89,9 +90,18 @@ type Job struct {
 	// of a sample, what its answer has to fit.
 	Scope []string
 
+	// Anew names the stored answers that the caller asks for anew, or is empty.
+	// Results that a Run with another value has collected are no longer looked at:
+	// Took was told of them, and what is asked all the same is to be submitted.
+	Anew string
+
 	// Requests are read once, to their end, before anything is sent. An error
 	// ends the run.
 	Requests iter.Seq2[Request, error]
+
+	// Mask, if not nil, takes out of a line of the results, which is JSON, what
+	// is not to be stored.
+	Mask func(line []byte) []byte
 
 	// Read makes a body and its status a response, as Client.ReadAnswer does,
 	// and says whether it can be used. One that fails with Retry is asked

@@ -25,7 +25,7 @@ func (r *run) collect(p *part, o object) error {
 	if err != nil {
 		return err
 	}
-	p.Collected, p.Results = true, info.Size()
+	p.Collected, p.Results, p.Anew = true, info.Size(), r.job.Anew
 	for _, id := range []string{p.FileID, o.OutputFileID, o.ErrorFileID} {
 		if id != "" {
 			r.state.Leftovers = append(r.state.Leftovers, id)
@@ -47,7 +47,7 @@ func (r *run) writeLineErrors(p *part, o object, f *os.File) error {
 			return nil
 		}
 		failure := &llm.Error{Code: e.Code, Status: http.StatusBadRequest, Message: e.Message}
-		_, err := f.Write(AppendOutput(nil, Failed(hex.EncodeToString(s[:]), failure)))
+		_, err := f.Write(r.mask(AppendOutput(nil, Failed(hex.EncodeToString(s[:]), failure))))
 		return err
 	})
 }
@@ -85,28 +85,34 @@ func (r *run) followUp(p *part) error {
 	return pl.finish()
 }
 
-// clean deletes files at the provider that nobody needs any more. What fails is
-// left for later.
+// clean deletes files at the provider that nobody needs any more. What fails for
+// a while is left for later; what the provider will not delete expires there.
 func (r *run) clean(ctx context.Context) error {
 	if len(r.state.Leftovers) == 0 || ctx.Err() != nil {
 		return nil
 	}
-	deleted := 0
+	done := 0
 	for _, id := range r.state.Leftovers {
 		err := r.remove(ctx, id)
-		if errors.As(err, new(*llm.Error)) {
+		lasting := refusedForGood(err)
+		switch {
+		case err == nil:
+		case lasting && r.undeleted: // as was said
+		case errors.As(err, new(*llm.Error)):
 			r.warn(fmt.Errorf("file %s was not deleted: %w", id, err))
-			break
-		}
-		if err != nil {
+			r.undeleted = r.undeleted || lasting
+		default:
 			return err
 		}
-		deleted++
+		if err != nil && !lasting {
+			break
+		}
+		done++
 	}
-	if deleted == 0 {
+	if done == 0 {
 		return nil
 	}
-	r.state.Leftovers = r.state.Leftovers[deleted:]
+	r.state.Leftovers = r.state.Leftovers[done:]
 	return r.save()
 }
 

@@ -68,12 +68,17 @@ func lock(dir string) (*os.File, error) {
 
 // UnderWay reports whether the folder of a job tells of batches that are
 // submitted and not collected.
-func UnderWay(dir string) (bool, error) {
+func UnderWay(dir string) (bool, error) { return has(dir, (*part).underWay) }
+
+// Any reports whether it tells of any that are submitted, be they collected.
+func Any(dir string) (bool, error) { return has(dir, (*part).submitted) }
+
+func has(dir string, such func(*part) bool) (bool, error) {
 	s, err := readState(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
-	return slices.ContainsFunc(s.Parts, (*part).underWay), err
+	return slices.ContainsFunc(s.Parts, such), err
 }
 
 // Remove deletes the folder of a job whose results are safe, unless another

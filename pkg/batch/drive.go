@@ -27,10 +27,7 @@ func (r *run) drive(ctx context.Context) error {
 		waiting := r.waiting()
 		switch {
 		case len(waiting) == 0 && r.losses != nil:
-			if r.stopped != nil {
-				r.warn(r.stopped)
-			}
-			return r.losses
+			return r.losses // of r.stopped the caller knows
 		case len(waiting) == 0:
 			return r.stopped
 		case ctx.Err() != nil:
@@ -49,7 +46,12 @@ func (r *run) drive(ctx context.Context) error {
 					continue
 				}
 				r.room = false
-				if err := r.submit(ctx, p); err != nil {
+				err := r.submit(ctx, p)
+				if errors.Is(err, ErrUnknown) {
+					r.lose(p, err)
+					err = nil
+				}
+				if err != nil {
 					return err
 				}
 			case time.Now().Before(p.live.due):

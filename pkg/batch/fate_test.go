@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -144,6 +145,65 @@ func TestCreationThatWasNotTakenIn(t *testing.T) {
 	if uploads != 2 || s.Files() != 0 {
 		t.Errorf("%d uploads, %d files left", uploads, s.Files())
 	}
+	paidOnce(t, s, requests)
+}
+
+// Each call has its retries, and one that is given up is not begun anew as a part
+// of another.
+func TestRetriesOfACall(t *testing.T) {
+	for _, failing := range []string{"POST /v1/files", "GET /v1/batches"} {
+		var mu sync.Mutex
+		calls := map[string]int{}
+		s := start(t, standin.Config{Faults: func(c standin.Call) standin.Fault {
+			mu.Lock()
+			defer mu.Unlock()
+			name := "GET " + c.Path
+			if len(c.Body) > 0 {
+				name = "POST " + c.Path
+			}
+			calls[name]++
+			if name == failing || name == "POST /v1/batches" {
+				return fault("502")
+			}
+			return standin.Fault{}
+		}})
+		tr := newTrial(t, s, asks(1))
+		tr.Retries = 2
+		if e := failure(t, tr.run(t)); e.Status != 502 {
+			t.Error(e)
+		}
+		if calls[failing] != 3 || calls["POST /v1/batches"] > 1 {
+			t.Errorf("%s fails: %v", failing, calls)
+		}
+	}
+}
+
+// An answer without a text may be the same each time, and is paid for twice at
+// most.
+func TestAnswersWithoutText(t *testing.T) {
+	s := start(t, standin.Config{})
+	requests := asks(3)
+	tr := newTrial(t, s, requests)
+	tr.Client = altered{tr.Client, func(_ string, body []byte) []byte {
+		return bytes.ReplaceAll(body, []byte(`"text 1"`), []byte("null"))
+	}}
+	tr.succeed(t)
+	tr.want(t, requests, map[string]string{"text 1": "! bad_response "})
+	if n := s.BatchPaid()[string(requests[1].Body)]; n != 2 {
+		t.Errorf("paid for %d times", n)
+	}
+}
+
+// What is no UTF-8 is replaced, as in a live answer.
+func TestAnswersThatAreNoUTF8(t *testing.T) {
+	s := start(t, standin.Config{})
+	requests := asks(3)
+	tr := newTrial(t, s, requests)
+	tr.Client = altered{tr.Client, func(_ string, body []byte) []byte {
+		return bytes.ReplaceAll(body, []byte(`"text 1"`), []byte("\"caf\xc3\""))
+	}}
+	tr.succeed(t)
+	tr.want(t, requests, map[string]string{"text 1": ": caf\ufffd"})
 	paidOnce(t, s, requests)
 }
 

@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"unicode/utf8"
 
 	"gptpipe/pkg/llm"
 	"gptpipe/pkg/wire"
@@ -71,12 +73,37 @@ func (r *run) download(ctx context.Context, fileID string, out *os.File) error {
 			return err
 		}
 		defer answer.Body.Close()
-		if _, err := io.Copy(out, answer.Body); err != nil {
+		return r.copyResults(out, answer.Body)
+	})
+}
+
+// copyResults copies lines of results, masked, and what is no UTF-8 replaced: such
+// a line would be none. The last may have no end.
+func (r *run) copyResults(out io.Writer, results io.Reader) error {
+	in, w := newLines(results), bufio.NewWriter(out)
+	for {
+		line, _, err := in.read()
+		switch {
+		case errors.Is(err, io.EOF):
+			return w.Flush()
+		case err != nil:
 			return err
 		}
-		_, err = out.WriteString("\n") // should the last line have no end
-		return err
-	})
+		if !utf8.Valid(line) {
+			line = bytes.ToValidUTF8(line, []byte("\ufffd"))
+		}
+		w.Write(r.mask(line)) // with an error, all that follows has it too
+		if err := w.WriteByte('\n'); err != nil {
+			return err
+		}
+	}
+}
+
+func (r *run) mask(line []byte) []byte {
+	if r.job.Mask == nil {
+		return line
+	}
+	return r.job.Mask(line)
 }
 
 // remove deletes a file at the provider; one that is not there is deleted.

@@ -16,8 +16,12 @@ var ErrGone = errors.New("the provider does not have it, for this account")
 // ErrDamaged says that a file of the folder is not what was written there.
 var ErrDamaged = errors.New("it is damaged")
 
+// ErrUnknown says that the answer to the creation of a batch was lost, and that
+// the provider does not list its batches.
+var ErrUnknown = errors.New("it is not known whether a batch was created")
+
 // A LostError tells of batches whose results are not to be had, now or ever:
-// with ErrGone, ErrLacking or ErrDamaged inside.
+// with ErrGone, ErrLacking, ErrDamaged or ErrUnknown inside.
 type LostError struct {
 	// Files are, for each, the path of its files in the folder, as a pattern of
 	// the shell. When these are removed, a Run forgets the batch, and submits its

@@ -45,7 +45,8 @@ func (o *object) ended() bool {
 	return false
 }
 
-// patiently makes calls until one succeeds, by the rules of package retry.
+// patiently makes calls until one succeeds, by the rules of package retry. What it
+// gives up is not repeated by another patiently around it.
 func (r *run) patiently(ctx context.Context, call func() error) error {
 	once := llm.Func(func(ctx context.Context, _ *llm.Request) (*llm.Response, error) {
 		if err := call(); err != nil {
@@ -54,6 +55,9 @@ func (r *run) patiently(ctx context.Context, call func() error) error {
 		return &llm.Response{}, nil
 	})
 	_, err := retry.New(once, retry.Options{Retries: r.job.Retries, MaxWait: r.job.MaxWait, Jobs: 1}).Complete(ctx, nil)
+	if e := llm.Failed(err); e != nil {
+		return fmt.Errorf("%w", e) // which package retry takes for none of its own
+	}
 	return err
 }
 

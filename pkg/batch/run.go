@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,7 +30,9 @@ type run struct {
 
 	stopped error // of Job.Reserve: nothing more is submitted
 	losses  *LostError
-	tallies int64 // that were made
+
+	undeleted bool  // the provider has said that it does not delete a file
+	tallies   int64 // that were made
 
 	full  time.Time // when the provider's queue had no room, or zero
 	room  bool      // it may have some again
@@ -59,6 +62,11 @@ func Run(ctx context.Context, job Job) error {
 	}
 	if err := r.plan(ctx); err != nil {
 		return err
+	}
+	for _, p := range r.state.Parts {
+		if p.needed && p.live.unknown != nil {
+			r.lose(p, p.live.unknown)
+		}
 	}
 	return r.drive(ctx)
 }
@@ -110,25 +118,30 @@ func (r *run) recover(ctx context.Context) error {
 	var kept []*part
 	changed := false
 	for _, p := range r.state.Parts {
-		if p.BatchID == "" && !p.Tried.IsZero() {
-			if err := r.withdraw(ctx, p); err != nil {
+		told := p.Collected && p.Anew != r.job.Anew // the caller has what is worth keeping of it
+		there, err := r.requestsThere(p)
+		if err != nil && !told {
+			return err
+		}
+		if there && p.BatchID == "" && p.submitted() {
+			err := r.withdraw(ctx, p)
+			if errors.Is(err, ErrUnknown) {
+				p.live.unknown, err = err, nil
+			}
+			if err != nil {
 				return err
 			}
 			changed = true
 		}
-		there, err := r.requestsThere(p)
-		if err != nil {
-			return err
-		}
-		if p.BatchID != "" && there {
+		if there && p.submitted() && !told {
 			kept = append(kept, p)
 			continue
 		}
-		if p.BatchID != "" {
-			r.warn(fmt.Errorf("%s is not there: %s is forgotten", r.requestsOf(p), p.BatchID))
+		if p.submitted() && !told {
+			r.warn(fmt.Errorf("%s is not there: %s is forgotten", r.requestsOf(p), cmp.Or(p.BatchID, "what may have come of it")))
 		}
 		changed = true
-		if p.FileID != "" {
+		if p.FileID != "" && !p.Collected {
 			r.state.Leftovers = append(r.state.Leftovers, p.FileID)
 		}
 		if err := errors.Join(os.RemoveAll(r.requestsOf(p)), os.RemoveAll(r.resultsOf(p))); err != nil { // which bears that there is none
@@ -172,7 +185,7 @@ func (r *run) requestsThere(p *part) (bool, error) {
 		return false, nil
 	case err != nil:
 		return false, err
-	case info.Size() != p.Bytes && p.BatchID != "":
+	case info.Size() != p.Bytes && p.submitted():
 		return false, r.damaged(p, r.requestsOf(p), fmt.Sprintf("it has %d bytes of %d", info.Size(), p.Bytes))
 	case !p.Collected:
 		return true, nil

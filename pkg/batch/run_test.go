@@ -1,10 +1,12 @@
 package batch
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -37,6 +39,20 @@ func TestResultsComeInOrder(t *testing.T) {
 	tr.want(t, requests, map[string]string{"a record": " passed"})
 	if n := len(s.Requests()) - before; n != 0 {
 		t.Errorf("%d requests for nothing", n)
+	}
+}
+
+// What is not to be stored is not on the disk either.
+func TestResultsAreMasked(t *testing.T) {
+	s := start(t, standin.Config{})
+	requests := asks(3)
+	tr := newTrial(t, s, requests)
+	tr.Mask = func(line []byte) []byte { return bytes.ReplaceAll(line, []byte("text 1"), []byte("-")) }
+	tr.succeed(t)
+	tr.want(t, requests, map[string]string{"text 1": ": -"})
+	results, err := os.ReadFile(filepath.Join(tr.Dir, "part-000001.results.jsonl"))
+	if err != nil || bytes.Contains(results, []byte("text 1")) || !bytes.Contains(results, []byte("text 2")) {
+		t.Errorf("%s, %v", results, err)
 	}
 }
 

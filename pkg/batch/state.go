@@ -32,6 +32,8 @@ type part struct {
 	Bytes int64  `json:"bytes"`
 	Try   int    `json:"try"` // how often its requests have been submitted before
 
+	Anew string `json:"anew,omitempty"` // of the Job that has made it, and then collected it
+
 	FileID string `json:"file_id,omitempty"` // uploaded
 
 	// Before a creation is tried, Attempt is counted up and the time noted.
@@ -59,13 +61,17 @@ type live struct {
 	fetches  int           // of all files, with results lacking
 	marked   bool          // those of an earlier run are noted as told of
 	lost     bool          // this run has given it up
+	unknown  error         // of recover: nobody says whether it was created
 }
 
 // ends reports whether this run is done with it.
 func (p *part) ends() bool { return p.Collected || p.live.lost }
 
+// submitted reports whether it has a batch, or may have one.
+func (p *part) submitted() bool { return p.BatchID != "" || !p.Tried.IsZero() }
+
 // underWay reports whether the provider may be at work on it, or be done.
-func (p *part) underWay() bool { return !p.Collected && (p.BatchID != "" || !p.Tried.IsZero()) }
+func (p *part) underWay() bool { return !p.Collected && p.submitted() }
 
 const stateVersion = 1
 

@@ -26,12 +26,15 @@ func (r *run) submit(ctx context.Context, p *part) error {
 				return err
 			}
 		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		p.Attempt++
 		p.Tried = time.Now()
 		if err := r.save(); err != nil {
 			return err
 		}
-		o, err := r.create(ctx, p.FileID, r.tag(p))
+		o, err := r.create(context.WithoutCancel(ctx), p.FileID, r.tag(p)) // it counts as tried
 		var e *llm.Error
 		switch {
 		case err == nil:
@@ -67,6 +70,13 @@ func refused(e *llm.Error) bool {
 	return 300 <= e.Status && e.Status < 500 && e.Status != http.StatusRequestTimeout
 }
 
+// refusedForGood reports whether an error is the server's word on one call alone,
+// which it would say again.
+func refusedForGood(err error) bool {
+	var e *llm.Error
+	return errors.As(err, &e) && !e.Retry && !e.Final()
+}
+
 // adopt notes the batch of a part.
 func (r *run) adopt(p *part, o object) error {
 	p.BatchID = o.ID
@@ -77,7 +87,8 @@ func (r *run) adopt(p *part, o object) error {
 
 // withdraw finds out whether a creation was successful that got no answer. If
 // it was, the part has a batch. If not, it has no file any more, so that a
-// creation which is still on its way has nothing to run.
+// creation which is still on its way has nothing to run, unless the provider
+// deletes none. Its error is ErrUnknown where the provider has no list.
 func (r *run) withdraw(ctx context.Context, p *part) error {
 	last := p.Tried.Add(r.job.test.settle)
 	if most := time.Now().Add(r.job.test.settle); last.After(most) {
@@ -86,8 +97,10 @@ func (r *run) withdraw(ctx context.Context, p *part) error {
 	for wait := r.job.test.pollFirst; ; wait *= 2 {
 		o, found, err := r.lookUp(ctx, r.tag(p), p.Tried)
 		switch {
+		case refusedForGood(err):
+			return fmt.Errorf("%s: %w of %s: GET /batches: %v", r.requestsOf(p), ErrUnknown, p.FileID, err)
 		case err != nil:
-			return err
+			return fmt.Errorf("GET /batches: %w", err)
 		case found:
 			return r.adopt(p, o)
 		}
@@ -102,8 +115,11 @@ func (r *run) withdraw(ctx context.Context, p *part) error {
 			return err
 		}
 	}
-	if err := r.remove(ctx, p.FileID); err != nil {
-		return err
+	switch err := r.remove(ctx, p.FileID); {
+	case refusedForGood(err):
+		r.state.Leftovers = append(r.state.Leftovers, p.FileID)
+	case err != nil:
+		return fmt.Errorf("DELETE /files/%s: %w", p.FileID, err)
 	}
 	p.FileID, p.Tried = "", time.Time{}
 	return r.save()

@@ -4,7 +4,6 @@ import (
 	"errors"
 
 	"gptpipe/pkg/llm"
-	"gptpipe/pkg/wire"
 )
 
 // take puts the results of a part into the index. Lines that are none, or
@@ -18,12 +17,12 @@ func (r *run) take(p *part) error {
 		if at.part != p.N || at.kind == unknown || at.kind == answered {
 			return nil
 		}
-		_, e, err := r.read(out)
+		resp, e, err := r.read(out)
 		if err != nil {
 			return err
 		}
 		at.offset, at.length, at.kind = offset, len(line), answered
-		if e != nil && (e.Retry || e.Final()) {
+		if e != nil && (p.mends(e) || e.Final() || resp == nil && p.Collected) { // the last: it failed in an earlier run
 			at.kind = failed
 		}
 		if e != nil && e.Final() {
@@ -36,17 +35,18 @@ func (r *run) take(p *part) error {
 	})
 }
 
+// mends reports whether a request of a part that has failed may have an answer
+// when it is asked again.
+func (p *part) mends(e *llm.Error) bool { return e.Retry && (p.Try == 0 || !e.OnceMore) }
+
 // read says what a line of the results comes to. Its last value is a fault of
 // this machine.
 func (r *run) read(out Output) (*llm.Response, *llm.Error, error) {
+	body := out.Body
 	if out.Status == 0 {
-		e := wire.ReadError(out.Error)
-		if e.Code == "batch_expired" {
-			e.Type, e.Retry = llm.Timeout, true
-		}
-		return nil, e, nil
+		body = out.Error
 	}
-	resp, err := r.job.Read(out.Status, out.Body)
+	resp, err := r.job.Read(out.Status, body)
 	if resp != nil && out.RequestID != "" {
 		resp.RequestID = out.RequestID
 	}
@@ -56,6 +56,9 @@ func (r *run) read(out Output) (*llm.Response, *llm.Error, error) {
 	var e *llm.Error
 	if !errors.As(err, &e) {
 		return nil, nil, err
+	}
+	if out.Status == 0 && e.Code == "batch_expired" {
+		e.Type, e.Retry = llm.Timeout, true
 	}
 	return resp, e, nil
 }
@@ -81,7 +84,7 @@ func (r *run) tell(p *part, only bool) error {
 		if err != nil {
 			return err
 		}
-		o := Outcome{Request: Request{Model: p.Model, Body: in.Body}, Reserved: p.made, Again: r.again(p, at)}
+		o := Outcome{Request: Request{Model: p.Model, Body: in.Body}, Anew: p.Anew, Reserved: p.made, Again: r.again(p, at)}
 		if o.Response, o.Err, err = r.outcome(at); err != nil {
 			return err
 		}

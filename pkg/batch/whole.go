@@ -145,7 +145,7 @@ func (r *run) markTold(p *part) error {
 			return err
 		}
 		resp, e, err := r.read(out)
-		if err != nil || resp == nil || e != nil && e.Retry {
+		if err != nil || resp == nil || e != nil && p.mends(e) {
 			return err
 		}
 		at.told = true

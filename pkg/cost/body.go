@@ -36,19 +36,24 @@ func (t *tally) field(name, value []byte) error {
 			return t.estimate(value, &t.schema)
 		}
 	case "max_completion_tokens", "max_tokens", "max_output_tokens":
-		if n, ok := scan.Count(value, price.MostTokens); ok {
-			t.MaxOutput = max(t.MaxOutput, n)
-		}
+		t.MaxOutput = max(t.MaxOutput, t.number(name, value))
 	case "n":
-		if n, ok := scan.Count(value, price.MostTokens); ok {
-			t.Answers = max(1, n)
-		}
+		t.Answers = max(t.Answers, t.number(name, value))
 	case "previous_response_id", "conversation", "prompt":
 		t.unknown("what %s refers to is on the server", name)
 	case "audio", "prediction", "web_search_options":
 		t.unknown("%s is charged for by other rules", name)
 	}
 	return nil
+}
+
+// number reads a field that multiplies what an answer can cost.
+func (t *tally) number(name, value []byte) int {
+	n, ok := scan.Count(value, price.MostTokens)
+	if !ok {
+		t.unknown("%s is none of the numbers that are reckoned with", name)
+	}
+	return n
 }
 
 // unknown keeps the first reason.
@@ -160,10 +165,10 @@ func (t *tally) item(value []byte) error {
 	case '"':
 		return t.text(value, nil) // a text to embed
 	case '[':
-		return scan.Elements(value, t.number)
+		return scan.Elements(value, t.token)
 	case '{':
 	default:
-		return t.number(value)
+		return t.token(value)
 	}
 	isMessage := false
 	err := scan.Fields(value, func(name, value []byte) error {
@@ -183,8 +188,8 @@ func (t *tally) item(value []byte) error {
 	return t.estimate(value, nil)
 }
 
-// number counts a token to embed that is given by its number.
-func (t *tally) number([]byte) error {
+// token counts one to embed that is given by its number.
+func (t *tally) token([]byte) error {
 	t.Tokens++
 	return nil
 }

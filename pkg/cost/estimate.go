@@ -33,9 +33,12 @@ type sumOf struct {
 	cost   price.Nano
 }
 
+// Embeddings is the length of answers that have no tokens.
+const Embeddings = -1
+
 // NewEstimate returns one of requests at price, or with nil at an unknown one.
-// date is that of the prices. answer is how many tokens an answer is expected to
-// have, or 0, which leaves answers out of the least that is reckoned with.
+// date is that of the prices, if it is known. answer is how many tokens an answer
+// is expected to have: 0 leaves answers out of the least that is reckoned with.
 func NewEstimate(price *price.Price, date string, answer int) *Estimate {
 	return &Estimate{price: price, date: date, answer: answer, unasked: map[string]int{}}
 }
@@ -50,7 +53,7 @@ func (e *Estimate) Add(in Input) {
 	if longest == 0 {
 		longest = p.MaxOutput
 	}
-	embeds := e.price != nil && p.Output == 0
+	embeds := e.answer == Embeddings
 	expected := e.answer
 	switch {
 	case embeds:
@@ -89,8 +92,10 @@ func (e *Estimate) Unasked(why string) {
 }
 
 // The cost is not known without a price, or with a request that its tokens do not tell the cost of, or whose answer may
-// have any length. What the provider finds in its prompt cache may make it less.
-func (e *Estimate) known() bool { return e.price != nil && e.unknown == 0 && e.unbounded == 0 }
+// have any length and costs something. What the provider finds in its prompt cache may make it less.
+func (e *Estimate) known() bool {
+	return e.price != nil && e.unknown == 0 && (e.unbounded == 0 || e.price.Output == 0)
+}
 
 // String is the estimate for people, one "name: value" a line.
 func (e *Estimate) String() string {

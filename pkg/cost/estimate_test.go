@@ -43,10 +43,22 @@ output tokens: 1000 to 128000
 cost: $0.00225 to $0.256253
 prices of: 2026-01-02
 `},
-		{"embeddings", &embedding, 300, []Input{{Tokens: 1000, Answers: 1}}, `records: 1
+		{"embeddings", &embedding, Embeddings, []Input{{Tokens: 1000, Answers: 1}}, `records: 1
 input tokens: 1000
 output tokens: 0
 cost: $0.00002
+prices of: 2026-01-02
+`},
+		{"answers that cost nothing", &price.Price{}, 300, []Input{{Tokens: 1000, MaxOutput: 10, Answers: 1}}, `records: 1
+input tokens: 1000
+output tokens: 10
+cost: $0.00
+prices of: 2026-01-02
+`},
+		{"answers of any length that cost nothing", &price.Price{}, 300, []Input{{Tokens: 1000, Answers: 1}}, `records: 1
+input tokens: 1000
+output tokens: unknown
+cost: $0.00
 prices of: 2026-01-02
 `},
 		{"unknown model", nil, 300, []Input{{Tokens: 1000, Answers: 1}}, `records: 1

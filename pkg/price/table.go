@@ -2,6 +2,7 @@ package price
 
 import (
 	"bytes"
+	"cmp"
 	_ "embed"
 	"encoding/json"
 	"errors"
@@ -18,9 +19,9 @@ var prices []byte
 
 // A Table holds prices by model. It is not changed once made.
 type Table struct {
-	date   string
 	source string
 	models map[string]Price
+	dates  map[string]string // of those that a file with a date had
 }
 
 // A TableError is what is wrong with a price file.
@@ -48,8 +49,13 @@ var Builtin = sync.OnceValue(func() *Table {
 	return t
 })
 
-// Date is when the built-in prices were taken from Source, a web page.
-func (t *Table) Date() string   { return t.date }
+// Date is that of the file which the price of a model came from, if it has one.
+func (t *Table) Date(model string) string {
+	name, _ := t.entry(model)
+	return t.dates[name]
+}
+
+// Source is the web page that the built-in prices were taken from.
 func (t *Table) Source() string { return t.source }
 
 // What a price file looks like. Prices are in USD for a million tokens.
@@ -94,13 +100,9 @@ func (t *Table) Override(name string, data []byte) (*Table, error) {
 	if f.Models == nil {
 		return nil, &TableError{File: name, Err: errors.New("it has no models")}
 	}
-	merged := &Table{date: t.date, source: t.source, models: maps.Clone(t.models)}
-	if f.Date != "" {
-		merged.date, merged.source = f.Date, f.Source
-	}
-	if merged.models == nil {
-		merged.models = map[string]Price{}
-	}
+	merged := &Table{cmp.Or(t.source, f.Source), map[string]Price{}, map[string]string{}}
+	maps.Copy(merged.models, t.models)
+	maps.Copy(merged.dates, t.dates)
 	for model, raw := range f.Models {
 		p, err := parsePrice(raw)
 		if err != nil {
@@ -109,7 +111,7 @@ func (t *Table) Override(name string, data []byte) (*Table, error) {
 		if before, ok := t.Lookup(model); ok && p.MaxOutput == 0 {
 			p.MaxOutput = before.MaxOutput
 		}
-		merged.models[model] = p
+		merged.models[model], merged.dates[model] = p, f.Date
 	}
 	return merged, nil
 }
@@ -201,13 +203,19 @@ func Undated(model string) string { return dated.ReplaceAllString(model, "") }
 // of its own, and a fine-tuned model (ft:gpt-4o-2024-08-06:us::1) what the
 // entry of its base with ft: in front says.
 func (t *Table) Lookup(model string) (Price, bool) {
+	name, ok := t.entry(model)
+	return t.models[name], ok
+}
+
+// entry is the name of the entry for a model.
+func (t *Table) entry(model string) (string, bool) {
 	if base, ok := strings.CutPrefix(model, "ft:"); ok {
 		base, _, _ = strings.Cut(base, ":")
 		model = "ft:" + base
 	}
-	if p, ok := t.models[model]; ok {
-		return p, true
+	if _, ok := t.models[model]; !ok {
+		model = Undated(model)
 	}
-	p, ok := t.models[Undated(model)]
-	return p, ok
+	_, ok := t.models[model]
+	return model, ok
 }

@@ -41,8 +41,8 @@ func TestAmountsAsText(t *testing.T) {
 
 func TestBuiltinTable(t *testing.T) {
 	table := Builtin()
-	if _, err := time.Parse(time.DateOnly, table.Date()); err != nil || !strings.HasPrefix(table.Source(), "https://") {
-		t.Errorf("taken %q from %q", table.Date(), table.Source())
+	if _, err := time.Parse(time.DateOnly, table.Date("gpt-5-mini-2025-08-07")); err != nil || !strings.HasPrefix(table.Source(), "https://") {
+		t.Errorf("taken %q from %q", table.Date("gpt-5-mini-2025-08-07"), table.Source())
 	}
 	for model, p := range table.models {
 		embeds := strings.HasPrefix(model, "text-embedding-")
@@ -112,8 +112,14 @@ func TestOverride(t *testing.T) {
 	if p, _ := Builtin().Lookup("gpt-5-mini"); p.Input != 250e6 {
 		t.Errorf("the built-in table has changed: %+v", p)
 	}
-	if table.Date() != Builtin().Date() {
-		t.Errorf("date %q", table.Date())
+	later, err := table.Override("later.json", []byte(`{"date":"2030-01-02","models":{"llama3":{"input":1,"output":1}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for model, want := range map[string]string{"gpt-5-mini-2025-08-07": "", "gpt-4o": Builtin().Date("gpt-4o"), "llama3": "2030-01-02", "no such": ""} {
+		if got := later.Date(model); got != want {
+			t.Errorf("%s: date %q, want %q", model, got, want)
+		}
 	}
 }
 

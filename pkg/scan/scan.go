@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"math"
 	"strconv"
 	"strings"
 
@@ -160,10 +161,18 @@ func Text(value []byte) (string, error) {
 // First is the byte that a value begins with, which tells its kind, or 0.
 func First(value []byte) byte { return at(value, 0) }
 
-// Count reads a number from 0 to most. It is not ok if it is none.
+// Count reads a whole number from 0 to most, which JSON may write as 3, 3.0 or
+// 30e-1. It is not ok if it is none.
 func Count(value []byte, most int) (n int, ok bool) {
 	n, err := strconv.Atoi(string(value))
-	return n, err == nil && 0 <= n && n <= most
+	if err == nil {
+		return n, 0 <= n && n <= most
+	}
+	f, err := strconv.ParseFloat(string(value), 64)
+	if err != nil || !(0 <= f && f <= float64(most)) || f != math.Trunc(f) {
+		return 0, false
+	}
+	return int(f), true
 }
 
 // IsNull reports whether a value is null.

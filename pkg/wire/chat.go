@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"cmp"
 	"io"
 	"strings"
 
@@ -58,7 +59,7 @@ type chatChoice struct {
 	content      string
 	set          bool // there is a content, be it an empty one
 	refusal      string
-	toolCalls    bool
+	other        string // what there is that is no text, in words
 	finishReason string
 }
 
@@ -110,8 +111,14 @@ func (c *chatChoice) messageField(name, value []byte) error {
 		return setText(&c.content, value)
 	case "refusal":
 		return setText(&c.refusal, value)
-	case "tool_calls":
-		c.toolCalls = present(value)
+	case "tool_calls", "function_call":
+		if present(value) {
+			c.other = "a tool call"
+		}
+	case "audio":
+		if present(value) {
+			c.other = cmp.Or(c.other, "audio")
+		}
 	}
 	return nil
 }
@@ -146,34 +153,39 @@ func readChat(body []byte) (*llm.Response, error) {
 	}
 	c := a.choices[0]
 	resp := &llm.Response{Text: c.content, Model: a.model, FinishReason: c.finishReason, Refusal: c.refusal, Usage: a.usage}
-	return withContent(resp, c.set, c.toolCalls)
+	return withContent(resp, c.set, c.other)
 }
 
 // withContent lets an answer through that has a text, be it an empty one, or
-// fails as what it is. A tool call would come again however often one asked.
-func withContent(resp *llm.Response, set, toolCall bool) (*llm.Response, error) {
+// fails as what it is. What is no text, such as a tool call, would come again
+// however often one asked, and nothing, or only what a model has thought, may.
+func withContent(resp *llm.Response, set bool, other string) (*llm.Response, error) {
 	switch {
 	case resp.Err() != nil:
-	case toolCall && resp.Text == "":
-		return nil, &llm.Error{Type: llm.BadResponse, Status: 200, Message: "the answer is a tool call, not text"}
+	case other != "" && resp.Text == "":
+		return nil, lasting("the answer is " + other + ", not text")
 	case !set:
-		return nil, badResponse("the answer has no content")
+		e := badResponse("the answer has no content")
+		e.OnceMore = true
+		return nil, e
 	}
 	return resp, nil
 }
 
 // present reports whether a field holds something.
 func present(raw []byte) bool {
-	return len(raw) > 0 && string(raw) != "null" && string(raw) != "[]"
+	list, ok := bytes.CutPrefix(raw, []byte("["))
+	empty := ok && scan.First(bytes.TrimLeft(list, " \t\r\n")) == ']'
+	return len(raw) > 0 && !scan.IsNull(raw) && !empty
 }
 
 // A chatStream puts a chat completion together from its chunks.
 type chatStream struct {
-	resp llm.Response
-	text strings.Builder
-	set  bool // there was a text, be it an empty one
-	tool bool
-	done bool // [DONE] has come
+	resp  llm.Response
+	text  strings.Builder
+	set   bool // there was a text, be it an empty one
+	other string
+	done  bool // [DONE] has come
 }
 
 func (s *chatStream) event(data []byte) (string, error) {
@@ -204,7 +216,7 @@ func (s *chatStream) event(data []byte) (string, error) {
 		}
 		s.resp.Refusal += c.refusal
 		s.set = s.set || c.set
-		s.tool = s.tool || c.toolCalls
+		s.other = cmp.Or(c.other, s.other)
 		delta += c.content
 	}
 	s.text.WriteString(delta)
@@ -218,5 +230,5 @@ func (s *chatStream) response() (*llm.Response, error) {
 		return nil, errCut()
 	}
 	s.resp.Text = s.text.String()
-	return withContent(&s.resp, s.set, s.tool)
+	return withContent(&s.resp, s.set, s.other)
 }

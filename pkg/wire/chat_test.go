@@ -17,7 +17,7 @@ func FuzzParseChat(f *testing.F) {
 		`{"choices":[{"index":1,"delta":{"content":[{"type":"text","text":"a"},{"text":"b"},{"x":[]},null],"tool_calls":[{}]}},{},null]}`,
 		` {"error" : {"message":"x"}, "choices":null,"usage":null,"model":null } `,
 		`{"choices":[{"message":{"content":7}}]}`, `{"choices":{}}`, `{"model":[]}`, `[]`, `null`, `"a"`, ``, ` `, `{`, `{"choices":[{"index":1.5}]}`,
-		`{"choices":[{"message":{"content":"","tool_calls":[]}}]}`, `{"mod\u0065l":"m"}`,
+		`{"choices":[{"message":{"content":"","tool_calls":[]}}]}`, `{"choices":[{"message":{"tool_calls" : [ ],"function_call":{},"audio":{"id":"a"}}}]}`, `{"mod\u0065l":"m"}`,
 	} {
 		f.Add([]byte(seed))
 	}
@@ -39,7 +39,13 @@ func FuzzParseChat(f *testing.F) {
 		}
 		for i, w := range want.Choices {
 			m := w.Message
-			c := chatChoice{int(w.Index), m.Content.text, m.Content.set, m.Refusal, present(m.ToolCalls), w.FinishReason}
+			c := chatChoice{int(w.Index), m.Content.text, m.Content.set, m.Refusal, "", w.FinishReason}
+			switch {
+			case present(m.ToolCalls) || present(m.FunctionCall):
+				c.other = "a tool call"
+			case present(m.Audio):
+				c.other = "audio"
+			}
 			if !reflect.DeepEqual(got.choices[i], c) {
 				t.Fatalf("%q: %+v, encoding/json reads %+v", data, got.choices[i], c)
 			}
@@ -54,9 +60,11 @@ type reference struct {
 	Choices []struct {
 		Index   float64 `json:"index"`
 		Message struct {
-			Content   referenceContent `json:"content"`
-			Refusal   string           `json:"refusal"`
-			ToolCalls json.RawMessage  `json:"tool_calls"`
+			Content      referenceContent `json:"content"`
+			Refusal      string           `json:"refusal"`
+			ToolCalls    json.RawMessage  `json:"tool_calls"`
+			FunctionCall json.RawMessage  `json:"function_call"`
+			Audio        json.RawMessage  `json:"audio"`
 		} `json:"message"`
 		FinishReason string `json:"finish_reason"`
 	} `json:"choices"`

@@ -81,8 +81,8 @@ func readEmbeddings(body []byte) (*llm.Response, error) {
 func vectorText(raw json.RawMessage) (string, error) {
 	var text string
 	if json.Unmarshal(raw, &text) == nil {
-		_, err := vector(text)
-		return text, err
+		data, err := vector(text)
+		return base64.StdEncoding.EncodeToString(data), err // without the line ends that there may be
 	}
 	if bytes.Contains(raw, []byte("null")) { // which encoding/json takes for 0
 		return "", fmt.Errorf("a number of it is null")

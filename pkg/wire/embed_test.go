@@ -20,6 +20,11 @@ func TestVectors(t *testing.T) {
 	if again, err := vectorText(quoted); again != text || err != nil {
 		t.Errorf("%s, %v", again, err)
 	}
+	// As encoders for mail write it, on several lines.
+	folded, _ := json.Marshal(text[:8] + "\r\n" + text[8:] + "\n")
+	if again, err := vectorText(folded); again != text || err != nil {
+		t.Errorf("%s, %v", again, err)
+	}
 	out, err := VectorJSON(text)
 	if err != nil {
 		t.Fatal(err)

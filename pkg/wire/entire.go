@@ -3,54 +3,54 @@ package wire
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
+	"slices"
 
 	"gptpipe/pkg/llm"
+	"gptpipe/pkg/record"
+	"gptpipe/pkg/scan"
 )
 
-// entires are the paths that a request may name by itself, and what reads their
-// answers to see whether they are broken: those that the lines of a batch may
-// have, https://platform.openai.com/docs/api-reference/batch/create, but for
-// those that answer with pictures.
-var entires = map[string]func(body []byte) (*llm.Response, error){
-	chat.path:       readChat,
-	responses.path:  readResponses,
-	embeddings.path: readEmbeddings,
-	"/completions":  nil,
-	"/moderations":  nil,
-}
+// paths are those that a request may name by itself: those that the lines of a
+// batch may have, https://platform.openai.com/docs/api-reference/batch/create,
+// but for those that answer with pictures.
+var paths = []string{chat.path, responses.path, embeddings.path, "/completions", "/moderations"}
 
 // Takes reports whether a request may have a path.
-func Takes(path string) bool {
-	_, ok := entires[path]
-	return ok
-}
+func Takes(path string) bool { return slices.Contains(paths, path) }
 
-// entire is a format of which the answer is kept as it is: a tool call, a number
-// of choices, or one that was cut at the limit is for the reader to judge.
-func entire(path string) format {
-	return format{path: path, read: func(body []byte) (*llm.Response, error) {
-		var a struct {
-			Model string          `json:"model"`
-			Usage json.RawMessage `json:"usage"`
-			Error json.RawMessage `json:"error"`
-		}
-		if err := decode(body, &a); err != nil {
-			return nil, err
-		}
-		if present(a.Error) {
-			return nil, bodyError(body)
-		}
-		if check := entires[path]; check != nil {
-			var e *llm.Error
-			if _, err := check(body); errors.As(err, &e) && e.Retry {
-				return nil, err
+// entire is a format of which the answer is kept as it is: what it holds, be it a
+// tool call, a thought without a word or nothing, is paid for and for the reader to
+// judge. Only one that is torn or is an error fails.
+func entire(path string) format { return format{path: path, read: readEntire} }
+
+func readEntire(body []byte) (*llm.Response, error) {
+	var whole bytes.Buffer
+	if err := json.Compact(&whole, valid(body)); err != nil {
+		return nil, notJSON(body, err)
+	}
+	resp := &llm.Response{Body: whole.Bytes()}
+	if scan.First(resp.Body) != '{' {
+		return nil, badResponse("the answer is not a JSON object")
+	}
+	failed := false
+	err := fields(resp.Body, func(name, value []byte) error {
+		switch string(name) {
+		case "model":
+			if scan.First(value) == '"' {
+				resp.Model = record.Text(value)
 			}
+		case "usage":
+			resp.Usage = value
+		case "error":
+			failed = present(value)
 		}
-		var whole bytes.Buffer
-		if err := json.Compact(&whole, body); err != nil {
-			return nil, badResponse("the answer is not JSON: " + err.Error())
-		}
-		return &llm.Response{Model: a.Model, Usage: a.Usage, Body: whole.Bytes()}, nil
-	}}
+		return nil
+	})
+	switch {
+	case err != nil:
+		return nil, notJSON(body, err)
+	case failed:
+		return nil, bodyError(body)
+	}
+	return resp, nil
 }

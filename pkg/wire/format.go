@@ -73,6 +73,12 @@ func badResponse(message string) *llm.Error {
 	return &llm.Error{Type: llm.BadResponse, Status: 200, Message: message, Retry: true}
 }
 
+// lasting is an answer that would be as useless, and as dear, if it were asked for
+// again.
+func lasting(message string) *llm.Error {
+	return &llm.Error{Type: llm.BadResponse, Status: 200, Message: message}
+}
+
 // decode reads JSON that a server sent.
 func decode(data []byte, v any) error {
 	if err := json.Unmarshal(data, v); err != nil {
@@ -92,13 +98,10 @@ func notJSON(data []byte, err error) error {
 }
 
 // parse is decode in place: it calls visit for the fields of an object that a
-// server sent. As with decode, null says nothing, and what is no UTF-8, from a
-// server that cuts its text between two bytes, is replaced.
+// server sent. As with decode, null says nothing, and what is no UTF-8 is
+// replaced.
 func parse(object []byte, visit func(name, value []byte) error) error {
-	if !utf8.Valid(object) {
-		object = bytes.ToValidUTF8(object, []byte("\ufffd"))
-	}
-	object = bytes.Trim(object, " \t\r\n")
+	object = bytes.Trim(valid(object), " \t\r\n")
 	err := record.Check(object)
 	if err == nil {
 		err = fields(object, visit)
@@ -107,6 +110,15 @@ func parse(object []byte, visit func(name, value []byte) error) error {
 		return notJSON(object, err)
 	}
 	return nil
+}
+
+// valid replaces what is no UTF-8, from a server that cuts its text between two
+// bytes.
+func valid(data []byte) []byte {
+	if utf8.Valid(data) {
+		return data
+	}
+	return bytes.ToValidUTF8(data, []byte("\ufffd"))
 }
 
 // fields calls visit for the fields of an object that are not null. An error of

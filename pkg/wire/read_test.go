@@ -49,6 +49,12 @@ func TestReadAnswers(t *testing.T) {
 		{name: "a tool call with an empty text", api: "chat", body: chat(`{"message":{"content":"","tool_calls":[{"id":"t"}]},"finish_reason":"tool_calls"}`), fails: "a tool call", final: true},
 		{name: "no tool calls", api: "chat", body: chat(`{"message":{"content":"","tool_calls":[]},"finish_reason":"stop"}`),
 			want: llm.Response{FinishReason: "stop"}},
+		{name: "no tool calls, spread out", api: "chat", body: chat(`{"message":{"content":"","tool_calls" : [
+ ] },"finish_reason":"stop"}`),
+			want: llm.Response{FinishReason: "stop"}},
+		{name: "a call of a function, as it was", api: "chat", body: chat(`{"message":{"content":null,"function_call":{"name":"f","arguments":"{}"}},"finish_reason":"function_call"}`), fails: "a tool call", final: true},
+		{name: "audio", api: "chat", body: chat(`{"message":{"content":null,"audio":{"id":"a","data":"AAAA"}},"finish_reason":"stop"}`), fails: "audio", final: true},
+		{name: "a thought alone", api: "chat", body: chat(`{"message":{"content":null,"reasoning_content":"hm"},"finish_reason":"stop"}`), fails: "no content"},
 		{name: "an array", api: "chat", body: `[]`, fails: "not the JSON it should be"},
 		{name: "null", api: "chat", body: `null`, fails: "no choices"},
 		{name: "white space", api: "chat", body: " \n", fails: "empty"},
@@ -65,11 +71,13 @@ func TestReadAnswers(t *testing.T) {
 			want: llm.Response{Text: "a", FinishReason: "length"}},
 		{name: "refused", api: "responses", body: `{"status":"completed","model":"m","output":[{"type":"message","content":[{"type":"refusal","refusal":"No."}]}]}`,
 			want: llm.Response{Refusal: "No.", FinishReason: "stop"}},
-		{name: "no output", api: "responses", body: `{"status":"completed","model":"m","output":[]}`, fails: "no output"},
+		{name: "no output", api: "responses", body: `{"status":"completed","model":"m","output":[]}`, fails: "no content"},
 		{name: "reasoning alone", api: "responses", body: `{"status":"completed","model":"m","output":[{"type":"reasoning"}]}`, fails: "no content"},
 		{name: "a function call", api: "responses", body: `{"status":"completed","model":"m","output":[{"type":"function_call"}]}`, fails: "a tool call", final: true},
-		{name: "still at work", api: "responses", body: `{"status":"in_progress","model":"m","output":[{"type":"message","content":[{"type":"output_text","text":"a"}]}]}`, fails: "in_progress"},
-		{name: "given up", api: "responses", body: `{"status":"cancelled","model":"m","output":[{"type":"message","content":[{"type":"output_text","text":"a"}]}]}`, fails: "cancelled"},
+		{name: "a request for approval", api: "responses", body: `{"status":"completed","model":"m","output":[{"type":"reasoning"},{"type":"mcp_approval_request"}]}`, fails: "mcp_approval_request", final: true},
+		{name: "in the background", api: "responses", body: `{"status":"queued","model":"m","output":[]}`, fails: "queued", final: true},
+		{name: "still at work", api: "responses", body: `{"status":"in_progress","model":"m","output":[{"type":"message","content":[{"type":"output_text","text":"a"}]}]}`, fails: "in_progress", final: true},
+		{name: "given up", api: "responses", body: `{"status":"cancelled","model":"m","output":[{"type":"message","content":[{"type":"output_text","text":"a"}]}]}`, fails: "cancelled", final: true},
 		{name: "failed, and no error", api: "responses", body: `{"status":"failed","model":"m","error":null,"output":[{"type":"message","content":[{"type":"output_text","text":"a"}]}]}`, fails: "failed"},
 		{name: "a chat completion", api: "responses", body: chat(`{"message":{"content":"hi"}}`), fails: "no output"},
 	} {
@@ -77,6 +85,9 @@ func TestReadAnswers(t *testing.T) {
 			resp, err := formatOf(test.api).read([]byte(test.body))
 			if test.fails != "" {
 				want{llm.BadResponse, "", 200, !test.final, 0, false, test.fails}.check(t, err)
+				if e := failure(t, err); e.OnceMore != (test.fails == "no content") {
+					t.Errorf("%+v", e)
+				}
 				return
 			}
 			if err != nil {

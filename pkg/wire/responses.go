@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"encoding/json"
 	"io"
 	"strings"
@@ -84,9 +85,15 @@ func readResponses(body []byte) (*llm.Response, error) {
 		return nil, bodyError(body)
 	}
 	resp := &llm.Response{Model: a.Model, Usage: a.Usage, FinishReason: a.finishReason()}
-	found, tool := false, false
+	found, other := false, ""
 	for _, item := range a.Output {
-		tool = tool || strings.HasSuffix(item.Type, "_call")
+		switch {
+		case item.Type == "" || item.Type == "message" || item.Type == "reasoning":
+		case strings.HasSuffix(item.Type, "_call"):
+			other = "a tool call"
+		default:
+			other = cmp.Or(other, "an item of type "+item.Type)
+		}
 		for _, part := range item.Content {
 			switch part.Type {
 			case "output_text":
@@ -100,12 +107,14 @@ func readResponses(body []byte) (*llm.Response, error) {
 	switch {
 	case resp.Err() != nil:
 		return resp, nil
-	case a.Status == "" || a.Status == "completed" && len(a.Output) == 0:
+	case a.Status == "":
 		return nil, badResponse("the answer has no output")
-	case a.Status != "completed":
-		return nil, badResponse("the answer has the status " + a.Status)
+	case a.Status == "failed":
+		return nil, badResponse("the answer has the status failed")
+	case a.Status != "completed": // it is made in the background, and would be made again
+		return nil, lasting("the answer has the status " + a.Status)
 	}
-	return withContent(resp, found, tool)
+	return withContent(resp, found, other)
 }
 
 // finishReason is the status in the words of chat completions.

@@ -132,8 +132,11 @@ func (r reading) Read(p []byte) (int, error) {
 }
 
 // ReadAnswer reads an answer that came another way, in a file of a batch, by
-// the rules of Complete.
+// the rules of Complete. With status 0 it is the object of an error.
 func (c *Client) ReadAnswer(status int, body []byte) (*llm.Response, error) {
+	if status == 0 {
+		return nil, ReadError(body)
+	}
 	return c.whole(c.format, status, nil, body, nil)
 }
 

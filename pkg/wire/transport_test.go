@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -235,6 +236,59 @@ func TestUnixSocket(t *testing.T) {
 	s.Close()
 	_, _, err := ask(t, newClient(t, s.URL(), nil), "chat", "hi", false)
 	want{llm.Connection, "", 0, true, 0, false, "unix"}.check(t, err)
+}
+
+// A server with more callers than it takes at once is waited for.
+func TestSocketWithAQueue(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "llm.sock")
+	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := os.NewFile(uintptr(fd), path)
+	defer file.Close()
+	if err := errors.Join(syscall.Bind(fd, &syscall.SockaddrUnix{Name: path}), syscall.Listen(fd, 0)); err != nil {
+		t.Fatal(err)
+	}
+	for { // until the queue is full
+		c, err := net.Dial("unix", path)
+		if errors.Is(err, syscall.EAGAIN) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+	}
+
+	ctx, stop := context.WithCancel(t.Context())
+	dials := 0
+	d := &net.Dialer{Timeout: time.Hour, Control: func(string, string, syscall.RawConn) error {
+		if dials++; dials == 3 {
+			stop()
+		}
+		return nil
+	}}
+	if c, err := dialSocket(ctx, d, path); err == nil || dials != 3 {
+		t.Errorf("%v, error %v, after %d dials", c, err, dials)
+	}
+
+	dials = 0
+	d.Control = func(string, string, syscall.RawConn) error {
+		if dials++; dials == 3 {
+			first, _, err := syscall.Accept(fd)
+			if err != nil {
+				t.Error(err)
+			}
+			syscall.Close(first)
+		}
+		return nil
+	}
+	c, err := dialSocket(t.Context(), d, path)
+	if err != nil || dials != 3 {
+		t.Fatalf("error %v after %d dials", err, dials)
+	}
+	c.Close()
 }
 
 // blocking is a server whose model says nothing before it is let.

@@ -36,6 +36,12 @@ func TestMain(m *testing.M) {
 			fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
 			return 1
 		}
+		licences := exec.Command("sh", "-c", `go run ./deploy/sbom licences "$0"/gpt-* >"$0/THIRD-PARTY"`, dir)
+		licences.Dir = root
+		if out, err := licences.CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "licences: %v\n%s", err, out)
+			return 1
+		}
 		return m.Run()
 	}())
 }
@@ -116,5 +122,24 @@ func TestScripts(t *testing.T) {
 	}
 	if out := must(t, ".", nil, "shellcheck", scripts...); out != "" {
 		t.Error(out)
+	}
+}
+
+// The demo goes through, whatever the user has set.
+func TestDemo(t *testing.T) {
+	dir := t.TempDir()
+	built := filepath.Join(dir, "bin")
+	must(t, root, []string{"CGO_ENABLED=0"}, "sh", "-ec", `
+		mkdir "$1"
+		cp "$0"/gpt-* "$1"
+		go build -o "$1/stand-in" ./test/standin/serve
+		cp -r demo docs "$1/.."`, bin, built)
+	env := []string{"LIVE=", "GPT_RPS=nonsense", "GPT_SCHEMA=/nonexistent", "XDG_STATE_HOME=" + dir, "XDG_CACHE_HOME=" + dir}
+	out := must(t, dir, env, "sh", "demo/run.sh")
+	if !strings.Contains(out, "the same, byte for byte\n") || !strings.HasSuffix(out, ", 0 now\n") {
+		t.Error(out)
+	}
+	if there, err := filepath.Glob(filepath.Join(dir, "gptpipe*")); len(there) > 0 || err != nil {
+		t.Errorf("%q, %v", there, err)
 	}
 }

@@ -157,7 +157,10 @@ func testDeb(t *testing.T, dist string) {
 }
 
 func testSBOM(t *testing.T, dist string) {
-	type component struct{ Type, Name, Version, PURL string }
+	type component struct {
+		Type, Name, Version, PURL string
+		Licenses                  []struct{ License struct{ ID string } }
+	}
 	var bom struct {
 		BOMFormat, SpecVersion string
 		Components             []component
@@ -175,6 +178,9 @@ func testSBOM(t *testing.T, dist string) {
 	purls := map[string]bool{}
 	for _, c := range bom.Components {
 		purls[c.PURL] = true
+		if len(c.Licenses) == 0 || c.Licenses[0].License.ID == "" {
+			t.Errorf("no licence of %s", c.Name)
+		}
 	}
 	links := func(command, module string) bool {
 		for _, d := range bom.Dependencies {

@@ -82,6 +82,11 @@ func TestImage(t *testing.T) {
 
 	// As the first process of a container: all processes that have the volume share it.
 	rootfs := text("mount", container)
+	for path, want := range map[string]string{"copyright": "gptpipe authors", "THIRD-PARTY": "github.com/dgraph-io/badger/v4"} {
+		if !strings.Contains(read(t, filepath.Join(rootfs, "usr/share/doc/gptpipe", path)), want) {
+			t.Errorf("%s does not have %s", path, want)
+		}
+	}
 	metrics := freePort(t)
 	keeper := exec.Command("unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-ec",
 		`mount --bind "$0" "$1/home/gpt"; exec chroot --userspec=65532:65532 "$1" /usr/bin/gpt-cache serve --metrics-listen "$2"`, volume, rootfs, metrics)

@@ -32,6 +32,22 @@ func TestInstall(t *testing.T) {
 			t.Error("there is no", path)
 		}
 	}
+	// The licences of what is linked, below the names of all modules, and of nothing else.
+	licences := read(t, filepath.Join(dest, "opt/g/share/doc/gptpipe/THIRD-PARTY"))
+	modules := strings.Fields(must(t, root, []string{"CGO_ENABLED=0"}, "go", "list", "-deps", "-f", "{{with .Module}}{{.Path}}{{end}}", "gptpipe/cmd/..."))
+	for _, m := range append(modules, "the Go standard library") {
+		if !strings.Contains(licences, "\n"+m+", ") {
+			t.Error("there is no licence of", m)
+		}
+	}
+	for _, sentence := range []string{"Copyright 2009 The Go Authors", "Copyright (c) 2022 OpenAI", "TERMS AND CONDITIONS FOR USE", "Copyright (c) 2016 Caleb Spare"} {
+		if strings.Count(licences, sentence) == 0 {
+			t.Errorf("%q is nowhere", sentence)
+		}
+	}
+	if strings.Contains(licences, "openai/openai-go") {
+		t.Error("a module that only tests need is there")
+	}
 	for _, path := range installed {
 		info, err := os.Stat(filepath.Join(dest, path))
 		if err != nil {
@@ -46,6 +62,9 @@ func TestInstall(t *testing.T) {
 		}
 		if strings.HasPrefix(path, "opt/g/lib/systemd/") && strings.Contains(read(t, filepath.Join(dest, path)), "/usr/") {
 			t.Errorf("%s names a file below /usr", path)
+		}
+		if path == "opt/g/share/doc/gptpipe/deploy/README.md" && !strings.Contains(read(t, filepath.Join(dest, path)), "\n    ExecStart=/opt/g/bin/gpt-cache ") {
+			t.Errorf("%s names a file that is not installed", path)
 		}
 	}
 	if out := must(t, ".", nil, filepath.Join(dest, "opt/g/bin/gpt-ask"), "--version"); !strings.HasPrefix(out, "gpt-ask ") {
@@ -84,6 +103,13 @@ func TestInstallIntoOddFolders(t *testing.T) {
 		if status == 0 || !strings.Contains(out, "systemd does not take a folder") || len(files(t, dest)) > 0 {
 			t.Errorf("PREFIX=%q: status %d: %s", prefix, status, out)
 		}
+	}
+
+	// Nor one that is relative: to what?
+	dest = t.TempDir()
+	out, status := output(t, root, nil, "make", "install", "BIN="+bin, "DESTDIR="+dest+"/", "PREFIX=opt/g")
+	if status == 0 || !strings.Contains(out, "PREFIX=opt/g is not absolute") || len(files(t, dest)) > 0 {
+		t.Errorf("status %d: %s", status, out)
 	}
 
 	dest = filepath.Join(t.TempDir(), "it's a place")

@@ -223,3 +223,30 @@ func TestSpoolStops(t *testing.T) {
 	s.run(2, "--nonsense")
 	s.has("out/a", "out/b", "out/c", "work/d/input")
 }
+
+// A file is only gone when its result is there, which some flags do not lead to.
+func TestSpoolWithoutResult(t *testing.T) {
+	s := newSpool(t, standin.Config{})
+	for _, flags := range [][]string{{"-R", "--dry-run"}, {"-h"}, {"--version"}, {"-R", "-o", filepath.Join(t.TempDir(), "other")}} {
+		s.put("a", "echo one\n")
+		said := s.run(0, flags...)
+		s.has("failed/a/input")
+		if log := s.read("failed/a/log"); !strings.Contains(said, "failed/a: no result\n") || !strings.Contains(log, "no result") || s.read("failed/a/input") != "echo one\n" {
+			t.Errorf("%q: %s, log %s", flags, said, log)
+		}
+	}
+
+	// Nor is it gone, or asked again, when the result cannot be put in its place, or a kill comes just afterwards.
+	write(t, filepath.Join(s.dir, "out/a/in the way"), "")
+	s.put("a", "echo two\n")
+	s.run(1, "-R")
+	s.has("out/a/in the way", "work/a/answered", "work/a/output")
+	must(t, s.dir, nil, "rm", "-r", "out/a")
+	write(t, filepath.Join(s.dir, "work/b/answered"), "echo never\n")
+	paid := s.server.Paid()
+	s.run(0, "-R")
+	s.has("out/a")
+	if s.server.Paid() != paid || s.read("out/a") != `{"text":"echo two","response":"two"}`+"\n" {
+		t.Errorf("%d answers more, %s", s.server.Paid()-paid, s.read("out/a"))
+	}
+}

@@ -108,3 +108,49 @@ func freePort(t *testing.T) string {
 	defer ln.Close()
 	return ln.Addr().String()
 }
+
+// Many processes write one file: it never goes back, and who comes last has all.
+func TestMetricsFileOfMany(t *testing.T) {
+	t.Parallel()
+	const rounds, processes = 3, 8
+	j := newJob(t, standin.Config{})
+	path := filepath.Join(j.dir, "m.prom")
+	counted := func() (n int) {
+		text, err := os.ReadFile(path)
+		if err != nil && !os.IsNotExist(err) {
+			t.Error(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			var add int
+			if _, err := fmt.Sscanf(line, `gpt_requests_total{command="gpt-ask",model="gpt-5-mini",status="200"} %d`, &add); err == nil {
+				n += add
+			}
+		}
+		return n
+	}
+	for round := range rounds {
+		done := make(chan error, processes)
+		for range processes {
+			cmd := exec.Command(filepath.Join(bin, "gpt-ask"), "--no-cache", "--metrics-file", path, "echo hi")
+			cmd.Env = j.env
+			go func() { done <- cmd.Run() }()
+		}
+		for left, last := processes, 0; left > 0; {
+			select {
+			case err := <-done:
+				if left--; err != nil {
+					t.Error(err)
+				}
+			default:
+				n := counted()
+				if n < last {
+					t.Errorf("%d requests after %d", n, last)
+				}
+				last = n
+			}
+		}
+		if n, want := counted(), (round+1)*processes; n != want {
+			t.Errorf("%d requests are in the file, %d were made", n, want)
+		}
+	}
+}

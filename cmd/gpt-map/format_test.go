@@ -1,0 +1,24 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"gptpipe/pkg/llm"
+	"gptpipe/pkg/record"
+)
+
+// There is a line for each line, also for an answer that no line can have.
+func TestAnswerThatIsTooDeepForALine(t *testing.T) {
+	r, err := record.Parse([]byte(`{"custom_id":"a","method":"POST","url":"/v1/completions","body":{}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for depth, failed := range map[int]bool{9_000: false, 9_999: true} {
+		body := `{"x":` + strings.Repeat("[", depth) + strings.Repeat("]", depth) + `}`
+		got, err := (&mapper{}).lineAnswered(r, &llm.Response{Body: []byte(body)}, nil)
+		if err != nil || got.failed != failed || !strings.Contains(string(got.record.Bytes()), `"custom_id":"a"`) {
+			t.Errorf("%d deep: %.200s, error %v", depth, got.record.Bytes(), err)
+		}
+	}
+}
