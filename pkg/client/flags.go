@@ -212,10 +212,13 @@ func (f *Flags) metricsFile() (string, error) {
 	}
 	path, open := cli.FileAt(f.metrics)
 	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		_, err = os.Stat(filepath.Dir(path))
+	}
 	switch {
-	case open != nil, err == nil && !info.Mode().IsRegular():
+	case open != nil, info != nil && !info.Mode().IsRegular():
 		return "", cli.WithHint(cli.Usagef("--metrics-file: %s is no regular file", f.metrics), "gpt-cache stats --prometheus writes to standard output")
-	case err != nil && !errors.Is(err, fs.ErrNotExist):
+	case err != nil:
 		return "", cli.Usagef("--metrics-file: %w", err)
 	}
 	return path, nil

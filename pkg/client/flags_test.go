@@ -281,6 +281,7 @@ func TestNonsenseIsUsageAndOpensNothing(t *testing.T) {
 		{name: "a cache server", args: []string{"--cache", "redis://localhost"}, message: "--cache"},
 		{name: "metrics in place of a FIFO", env: map[string]string{"GPT_METRICS_FILE": fifo}, message: "no regular file"},
 		{name: "metrics in place of what a link leads to", args: []string{"--metrics-file", link}, message: "no regular file"},
+		{name: "metrics in a folder that is not there", args: []string{"--metrics-file", "nosuch/x.prom"}, message: "no such file"},
 		{name: "a flag that is none", args: []string{"--temprature", "1"}, message: "--temprature"},
 		{name: "a variable of nonsense", env: map[string]string{"GPT_TIMEOUT": "soon"}, message: "GPT_TIMEOUT"},
 		{name: "a configuration of nonsense", files: map[string]string{"config": "timeout soon\n"}, message: "config"},
