@@ -113,11 +113,16 @@ func (m *mapper) lineFailed(line int, id string, e *llm.Error) (result, error) {
 	failed := batch.Failed(id, e)
 	if id == "" {
 		told := *e
-		told.Message = fmt.Sprintf("line %d: %s", line, told.Message)
+		told.Message, told.Body = fmt.Sprintf("line %d: %s", line, told.Message), nil
 		failed = batch.Failed("", &told)
 		failed.Line = line
 	}
 	out, err := record.Parse(batch.AppendOutput(nil, failed))
+	if err != nil && e.Body != nil { // which is too deep within the line
+		told := *e
+		told.Body = nil
+		return m.lineFailed(line, id, &told)
+	}
 	out.Line = line
 	return result{record: out, failed: true, why: why}, err
 }

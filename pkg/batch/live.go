@@ -6,7 +6,7 @@ import (
 )
 
 // Failed is the output for a request that failed: with the status that the
-// server gave, or as an error without an answer.
+// server gave and what it said, or as an error without an answer.
 func Failed(customID string, e *llm.Error) Output {
 	code := e.Code
 	if code == "" {
@@ -20,6 +20,9 @@ func Failed(customID string, e *llm.Error) Output {
 	if e.Status/100 == 2 || e.Status == 0 {
 		return Output{CustomID: customID, Error: object}
 	}
-	body := append([]byte(`{"error":`), object...)
-	return Output{CustomID: customID, Status: e.Status, Body: append(body, '}')}
+	body := e.Body
+	if body == nil {
+		body = append(append([]byte(`{"error":`), object...), '}')
+	}
+	return Output{CustomID: customID, Status: e.Status, RequestID: e.RequestID, Body: body}
 }

@@ -28,6 +28,7 @@ func (c *Client) masked(next llm.Completer) llm.Completer {
 		}
 		if e := llm.Failed(err); e != nil {
 			e.Code, e.Message = c.sys.Redact.String(e.Code), c.sys.Redact.String(e.Message)
+			e.Body, e.RequestID = c.maskJSON(e.Body), c.sys.Redact.Known(e.RequestID)
 		}
 		return resp, err
 	})

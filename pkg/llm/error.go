@@ -31,6 +31,11 @@ type Error struct {
 	Status  int    // HTTP status, or 0
 	Message string
 
+	// What the server sent with a status other than 200, if it is a JSON object
+	// of no great size, and the number that it gave to the request.
+	Body      []byte
+	RequestID string
+
 	Retry    bool          // another attempt may succeed
 	Wait     time.Duration // how long to wait before it, if HasWait: the server's word
 	HasWait  bool

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"gptpipe/pkg/llm"
+	"gptpipe/pkg/scan"
 )
 
 // spent are the codes of a 429 (and whatever else) that no wait mends: the
@@ -24,10 +26,17 @@ var spent = map[string]bool{
 	"billing_not_active":                true,
 }
 
+// maxErrorBody is as much as is kept of what a server says to a failure, in bytes.
+const maxErrorBody = 64 << 10
+
 // httpError says what an answer with a status other than 200 means.
 func httpError(status int, h http.Header, body []byte) *llm.Error {
 	e, _ := parseError(body)
-	e.Status = status
+	e.Status, e.RequestID = status, h.Get("X-Request-Id")
+	var whole bytes.Buffer
+	if len(body) <= maxErrorBody && scan.First(body) == '{' && json.Compact(&whole, valid(body)) == nil {
+		e.Body = whole.Bytes()
+	}
 	if e.Message == "" && len(body) > len("{}") {
 		e.Message = excerpt(firstText(body)) // in words of its own
 	}
