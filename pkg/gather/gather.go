@@ -16,6 +16,7 @@ package gather
 import (
 	"bytes"
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -126,7 +127,10 @@ func (g *gatherer) take() []*asked {
 }
 
 func (g *gatherer) ask(group []*asked) {
-	resp, err := g.next.Complete(group[0].ctx, merged(group))
+	lines, resp, err := g.lines(group)
+	if errors.Is(err, errCount) { // as a bad answer is asked for again, but once: it is paid for
+		lines, resp, err = g.lines(group)
+	}
 	if e := llm.Failed(err); e != nil && e.Type == llm.InvalidRequest && len(group) > 1 && !g.concernsAll(group[0], e) {
 		half := len(group) / 2
 		g.ask(group[:half])
@@ -135,12 +139,6 @@ func (g *gatherer) ask(group []*asked) {
 	}
 	if err == nil {
 		g.common.Store(none)
-	}
-	var lines []string
-	if err == nil {
-		if lines = strings.Split(resp.Text, "\n"); len(lines) != len(group) {
-			err = &llm.Error{Type: llm.BadResponse, Status: 200, Message: "the answer does not have as many embeddings as there were texts"}
-		}
 	}
 	for i, a := range group {
 		if a.err = err; err == nil {
@@ -153,6 +151,21 @@ func (g *gatherer) ask(group []*asked) {
 		}
 		close(a.done)
 	}
+}
+
+var errCount = &llm.Error{Type: llm.BadResponse, Status: 200, Message: "the answer does not have as many embeddings as there were texts"}
+
+// lines asks for all texts of a group at once, and has a line for each.
+func (g *gatherer) lines(group []*asked) ([]string, *llm.Response, error) {
+	resp, err := g.next.Complete(group[0].ctx, merged(group))
+	if err != nil {
+		return nil, nil, err
+	}
+	lines := strings.Split(resp.Text, "\n")
+	if len(lines) != len(group) {
+		return nil, nil, errCount
+	}
+	return lines, resp, nil
 }
 
 // concernsAll reports whether a request was refused for what all have in common,

@@ -185,3 +185,20 @@ func TestAnswerOfAnotherNumber(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// An answer with too few lines is asked for once more, and no oftener.
+func TestTooFewAnswers(t *testing.T) {
+	for short, wantErr := range map[int64]bool{1: false, 2: true} {
+		var asked atomic.Int64
+		c := New(llm.Func(func(context.Context, *llm.Request) (*llm.Response, error) {
+			if asked.Add(1) <= short {
+				return &llm.Response{Text: "two\nlines"}, nil
+			}
+			return &llm.Response{Text: "one"}, nil
+		}), 1)
+		resp, err := c.Complete(t.Context(), request("x"))
+		if (err != nil) != wantErr || err == nil && resp.Text != "one" || asked.Load() != 2 {
+			t.Errorf("with %d bad answers: %v, %v after %d requests", short, resp, err, asked.Load())
+		}
+	}
+}
