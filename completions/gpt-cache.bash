@@ -14,6 +14,7 @@ _gpt_cache() {
 	local cur=${words[-1]} call operands flag profile url
 	for ((i = 1; i < ${#words[@]} - 1; i++)); do
 		word=${words[i]}
+		[[ ! $call && $word == -* && $word != --cache && $word != --cache=* ]] && operands=1 && break
 		case $word in
 		--) operands=1 ;;
 		--profile=*) profile=${word#*=} ;;
@@ -42,7 +43,7 @@ _gpt_cache() {
 	[[ $operands ]] && flag=operands
 	case $call$flag in
 	*--cache) if [[ $before ]]; then mapfile -t from < <(_gpt_cache_files -d "$value"); else compopt -o dirnames; fi ;;
-	*--model) mapfile -t from < <(_gpt_cache_models "$profile" "$url") ;;
+	?*--model) mapfile -t from < <(_gpt_cache_models "$profile" "$url") ;;
 	*-*) ;; # a value of its own
 	importoperands) compopt -o default ;;
 	*operands) ;;
@@ -65,7 +66,7 @@ _gpt_cache() {
 		from=(--cache --help --linger --prometheus --version) ;;
 	'stop')
 		from=(--cache --help --version) ;;
-	'') from=(compact export get import list purge serve stats stop --help --version) ;;
+	'') from=(compact export get import list purge serve stats stop --cache --help --version) ;;
 	esac
 	# What readline does not replace is left out: all before a break, and a break
 	# that is no @.

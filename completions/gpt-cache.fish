@@ -24,6 +24,7 @@ function __gpt_cache_at
 			set value
 			continue
 		end
+		test -z "$call"; and string match -q -- '-*' $word; and not string match -qr -- '^--cache(=|$)' $word; and return 1
 		switch $word
 			case --
 				return 1
@@ -40,6 +41,7 @@ function __gpt_cache_at
 end
 
 complete -c gpt-cache -f
+complete -c gpt-cache -n '__gpt_cache_at' -l cache -x -a '(__fish_complete_directories)' -d 'the cache folder'
 complete -c gpt-cache -n '__gpt_cache_at' -s h -l help -d 'print this and exit'
 complete -c gpt-cache -n '__gpt_cache_at' -l version -d 'print the version and exit'
 complete -c gpt-cache -n '__gpt_cache_at' -a compact -d 'gives back the disk space of what was removed'

@@ -24,7 +24,7 @@ _gpt-cache() {
 		'stats:shows what is stored, and how it was used'
 		'stop:ends the keeper, whoever started it'
 	)
-	_arguments -S -A '-*' '--help[print usage]' '--version[print the version]' '1:call:->call' '*:: :->arguments'
+	_arguments -S -A '-*' '--cache=[the cache folder]:dir:_files -/' '--help[print usage]' '--version[print the version]' '1:call:->call' '*:: :->arguments'
 	case $state in
 	call) _describe call calls ;;
 	arguments)

@@ -14,6 +14,7 @@ _gpt_key() {
 	local cur=${words[-1]} call operands flag
 	for ((i = 1; i < ${#words[@]} - 1; i++)); do
 		word=${words[i]}
+		[[ ! $call && $word == -* ]] && operands=1 && break
 		case $word in
 		--) operands=1 ;;
 		--api | --base-url | --client-id | --device-url | --flow | --issuer | --key-command | --max-age | --profile | --scope | --since | --token-url)
@@ -35,9 +36,9 @@ _gpt_key() {
 	local -a from=()
 	[[ $operands ]] && flag=operands
 	case $call$flag in
-	*--api) from=(chat responses azure) ;;
-	*--flow) from=(device client) ;;
-	*--profile) mapfile -t from < <(_gpt_key_profiles) ;;
+	?*--api) from=(chat responses azure) ;;
+	?*--flow) from=(device client) ;;
+	?*--profile) mapfile -t from < <(_gpt_key_profiles) ;;
 	*-*) ;; # a value of its own
 	*operands) ;;
 	'audit')

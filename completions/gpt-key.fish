@@ -18,6 +18,7 @@ function __gpt_key_at
 			set value
 			continue
 		end
+		test -z "$call"; and string match -q -- '-*' $word; and return 1
 		switch $word
 			case --
 				return 1

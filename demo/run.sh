@@ -34,9 +34,8 @@ else
 	# One request in four fails, to show that this does not matter.
 	stand-in -ready-file "$work/url" -log "$work/requests" -faults 'every=4:500' -latency 100ms -for 5m 2>"$work/stand-in.log" &
 	standin=$!
-	for _ in 1 2 3 4 5 6 7 8 9 10; do
-		[ -s "$work/url" ] && break
-		sleep 0.2
+	while [ ! -s "$work/url" ] && kill -0 "$standin" 2>/dev/null; do
+		sleep 0.1
 	done
 	OPENAI_BASE_URL=$(cat "$work/url")
 	export OPENAI_BASE_URL

@@ -38,7 +38,15 @@ func (m menu) bash() string {
 	b.WriteString(`
 	for ((i = 1; i < ${#words[@]} - 1; i++)); do
 		word=${words[i]}
-		case $word in
+`)
+	if m.hasCalls() {
+		b.WriteString("\t\t[[ ! $call && $word == -*")
+		for _, o := range m.before {
+			fmt.Fprintf(&b, " && $word != --%[1]s && $word != --%[1]s=*", o.Name)
+		}
+		b.WriteString(" ]] && operands=1 && break\n")
+	}
+	b.WriteString(`		case $word in
 		--) operands=1 ;;
 `)
 	if m.uses(fromModels) {
@@ -61,7 +69,7 @@ func (m menu) bash() string {
 	b.WriteString(`			((i < ${#words[@]} - 1)) && flag= ;;
 		-*) ;;
 `)
-	if m.calls[0].name != "" {
+	if m.hasCalls() {
 		b.WriteString("\t\t*) [[ $call ]] && operands=1 || call=$word ;;\n")
 	} else {
 		b.WriteString("\t\t*) operands=1 ;;\n")
@@ -92,9 +100,13 @@ func (m menu) bash() string {
 		if o.Bool || o.from() == fromNothing {
 			continue
 		}
-		names := "*--" + o.Name
+		call := "*"
+		if m.hasCalls() && !m.goesBefore(o) {
+			call = "?*"
+		}
+		names := call + "--" + o.Name
 		if o.Letter != "" {
-			names += " | *-" + o.Letter
+			names += " | " + call + "-" + o.Letter
 		}
 		fmt.Fprintf(&b, "\t%s) %s ;;\n", names, strings.ReplaceAll(o.bashFrom(), "FN", fn))
 	}
@@ -115,10 +127,13 @@ func (m menu) bash() string {
 		}
 		fmt.Fprintf(&b, "from=(%s) ;;\n", strings.Join(e.flagNames(), " "))
 	}
-	if m.calls[0].name != "" {
+	if m.hasCalls() {
 		var names []string
 		for _, e := range m.calls {
 			names = append(names, e.name)
+		}
+		for _, o := range m.before {
+			names = append(names, "--"+o.Name)
 		}
 		fmt.Fprintf(&b, "\t'') from=(%s --help --version) ;;\n", strings.Join(names, " "))
 	}

@@ -68,7 +68,7 @@ function %s_at
 			set value
 			continue
 		end
-		switch $word
+%s		switch $word
 			case --
 				return 1
 			case %s
@@ -83,10 +83,10 @@ function %s_at
 	test "$call" = "$argv[1]"
 end
 
-`, fn, m.fishLong(), m.fishShort(), m.fishOperand())
+`, fn, m.fishBefore(), m.fishLong(), m.fishShort(), m.fishOperand())
 	complete := "complete -c " + m.name
 	at := func(call string) string { return strings.TrimRight(fmt.Sprintf(" -n '%s_at %s", fn, call), " ") + "'" }
-	if m.calls[0].name == "" {
+	if !m.hasCalls() {
 		if !m.calls[0].files {
 			fmt.Fprintf(&b, "%s -f\n", complete)
 		}
@@ -96,6 +96,9 @@ end
 		return b.String()
 	}
 	fmt.Fprintf(&b, "%s -f\n", complete)
+	for _, o := range m.before {
+		fmt.Fprintf(&b, "%s%s%s\n", complete, at(""), o.fish(fn))
+	}
 	for _, o := range m.calls[0].options {
 		if o.Name == "help" || o.Name == "version" {
 			fmt.Fprintf(&b, "%s%s%s\n", complete, at(""), o.fish(fn))
@@ -111,6 +114,18 @@ end
 		}
 	}
 	return b.String()
+}
+
+// fishBefore ends at a flag that cannot stand before the call.
+func (m menu) fishBefore() string {
+	if !m.hasCalls() {
+		return ""
+	}
+	line := `		test -z "$call"; and string match -q -- '-*' $word`
+	for _, o := range m.before {
+		line += fmt.Sprintf("; and not string match -qr -- '^--%s(=|$)' $word", o.Name)
+	}
+	return line + "; and return 1\n"
 }
 
 // fishLong are the flags that have their value in the next word.
@@ -133,7 +148,7 @@ func (m menu) fishShort() string {
 }
 
 func (m menu) fishOperand() string {
-	if m.calls[0].name == "" {
+	if !m.hasCalls() {
 		return "return 1"
 	}
 	return `test -n "$call"; and return 1; or set call $word`

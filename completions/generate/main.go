@@ -69,7 +69,7 @@ func ask(command string) (menu, error) {
 	name := filepath.Base(command)
 	calls := callsOf(name, top.Usage)
 	if calls == nil {
-		return newMenu(name, top.Usage, map[string][]cli.Definition{"": top.Flags}), nil
+		return newMenu(name, top.Usage, nil, map[string][]cli.Definition{"": top.Flags}), nil
 	}
 	flags := map[string][]cli.Definition{}
 	for _, call := range calls {
@@ -79,7 +79,7 @@ func ask(command string) (menu, error) {
 		}
 		flags[call] = table.Flags
 	}
-	return newMenu(name, top.Usage, flags), nil
+	return newMenu(name, top.Usage, top.Flags, flags), nil
 }
 
 func help(command string, call ...string) (table cli.FlagTable, err error) {

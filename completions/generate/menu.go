@@ -12,9 +12,18 @@ import (
 
 // A menu is what can be completed: the calls and flags of a command.
 type menu struct {
-	name  string
-	calls []entry // or one without a name
-	all   []option
+	name   string
+	before []option // that can stand before the call
+	calls  []entry  // or one without a name
+	all    []option
+}
+
+// hasCalls reports whether one of several calls comes first.
+func (m menu) hasCalls() bool { return m.calls[0].name != "" }
+
+// goesBefore reports whether o can stand before the call.
+func (m menu) goesBefore(o option) bool {
+	return slices.ContainsFunc(m.before, func(b option) bool { return b.Name == o.Name })
 }
 
 // An entry is a call.
@@ -82,9 +91,9 @@ func (m menu) cluster(values string) string {
 	return fmt.Sprintf("-[%s]*[%s]", flags, values)
 }
 
-// newMenu joins the flags of a command, by call, with what the usage text says
-// of them.
-func newMenu(name, usage string, flags map[string][]cli.Definition) menu {
+// newMenu joins the flags of a command, before the call and by call, with what
+// the usage text says of them.
+func newMenu(name, usage string, before []cli.Definition, flags map[string][]cli.Definition) menu {
 	values, about := described(usage)
 	head, _, _ := strings.Cut(usage, "\n\n")
 	option := func(d cli.Definition) option {
@@ -101,6 +110,9 @@ func newMenu(name, usage string, flags map[string][]cli.Definition) menu {
 		return o
 	}
 	m := menu{name: name}
+	for _, d := range before {
+		m.before = append(m.before, option(d))
+	}
 	byName := map[string]cli.Definition{}
 	for _, call := range slices.Sorted(maps.Keys(flags)) {
 		e := entry{name: call, about: short(about[call])}

@@ -34,15 +34,18 @@ _%s_models() {
 `, m.name)
 	}
 	fmt.Fprintf(&b, "_%s() {\n\tlocal curcontext=$curcontext context state line\n\tlocal -A opt_args\n", m.name)
-	if m.calls[0].name == "" {
+	if !m.hasCalls() {
 		m.calls[0].zshArguments(&b, m.name, "\t")
 	} else {
 		fmt.Fprintf(&b, "\tlocal -a calls=(\n")
 		for _, e := range m.calls {
 			fmt.Fprintf(&b, "\t\t%s\n", quoted(e.name+":"+e.about))
 		}
-		b.WriteString("\t)\n\t_arguments -S -A '-*' '--help[print usage]' '--version[print the version]' " +
-			"'1:call:->call' '*:: :->arguments'\n\tcase $state in\n")
+		b.WriteString("\t)\n\t_arguments -S -A '-*'")
+		for _, o := range m.before {
+			b.WriteString(" " + o.zshSpec(m.name))
+		}
+		b.WriteString(" '--help[print usage]' '--version[print the version]' '1:call:->call' '*:: :->arguments'\n\tcase $state in\n")
 		fmt.Fprintf(&b, "\tcall) _describe call calls ;;\n\targuments)\n\t\tcase $words[1] in\n")
 		for _, e := range m.calls {
 			fmt.Fprintf(&b, "\t\t%s)\n", e.name)

@@ -23,8 +23,9 @@
 //   - A batch that has ended may name its files, or fill them, later. Run waits
 //     until they have as many results as the batch counts, rather than submit
 //     again what was answered.
-//   - A batch whose results do not come, or that the provider knows no more, is
-//     lost for the Run, which takes in all others and then ends with a LostError.
+//   - A batch whose results do not come, or that the provider knows no more, or of
+//     which it does not tell whether it was created, is lost for the Run, which
+//     takes in all others and then ends with a LostError.
 //   - What is paid for is handed to the caller, with Took, before the batch
 //     counts as collected: answers of the later batches too, while those of the
 //     first are still awaited.
