@@ -2,7 +2,6 @@ package cli
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"io/fs"
@@ -15,19 +14,18 @@ import (
 
 // Environment sets shared flags that no argument has set from GPT_NAME, then
 // from those other variables that fallback names for a flag.
-func (f *Flags) Environment(getenv func(string) string, fallback map[string]string) (err error) {
-	take := func(name, variable string) {
-		if value := getenv(variable); value != "" && err == nil && !f.Given(name) {
-			err = assign(&f.Shared, variable, name, value)
+func (f *Flags) Environment(getenv func(string) string, fallback map[string]string) error {
+	if err := ff.Parse(&f.Shared, nil, ff.WithEnvVarPrefix("GPT")); err != nil {
+		return Usagef("%w", errors.Unwrap(err)) // which names the variable
+	}
+	for name, variable := range fallback {
+		if value := getenv(variable); value != "" && !f.Given(name) {
+			if err := assign(&f.Shared, variable, name, value); err != nil {
+				return err
+			}
 		}
 	}
-	f.Shared.VisitAll(func(fl *flag.Flag) {
-		take(fl.Name, "GPT_"+strings.ToUpper(strings.ReplaceAll(fl.Name, "-", "_")))
-	})
-	for name, variable := range fallback {
-		take(name, variable)
-	}
-	return err
+	return nil
 }
 
 // File sets shared flags that nothing has set yet from a configuration file:

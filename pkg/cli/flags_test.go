@@ -196,7 +196,7 @@ func TestConfigurationErrors(t *testing.T) {
 
 	t.Setenv("GPT_QUIET", "yes")
 	err := newTestFlags().Environment(os.Getenv, nil)
-	if want := `GPT_QUIET "yes": neither true nor false`; StatusOf(err) != StatusUsage || err.Error() != want {
+	if want := `error setting flag "quiet" from environment variable "GPT_QUIET": parse error`; StatusOf(err) != StatusUsage || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}
 }
