@@ -51,7 +51,10 @@ func serve(ctx context.Context, sys *cli.System, s *settings, args []string) err
 
 	clear := func() {}
 	if !onDemand {
-		if clear, err = hub.TakeOver(ctx, s.cache, socket); err != nil {
+		switch clear, err = hub.TakeOver(ctx, s.cache, socket); {
+		case err != nil && ctx.Err() != nil:
+			return nil
+		case err != nil:
 			return s.busy(err)
 		}
 		defer clear()

@@ -25,6 +25,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	"time"
 
 	"gptpipe/pkg/panics"
 	"gptpipe/pkg/redact"
@@ -94,19 +95,24 @@ func exit(sys *System, err error) {
 		}
 	}
 	var stop *Interrupt
-	if errors.As(err, &stop) && IsTerminal(os.Stderr) {
+	if errors.As(err, &stop) && IsTerminal(os.Stderr) && os.Getpid() != 1 { // which no signal of its own ends
 		// A shell stops its loop on ctrl-C only if the child died of it.
 		dieOf(stop.Signal)
 	}
 	os.Exit(int(status))
 }
 
+// dieOf returns where the signal does not end the process, since it was ignored
+// from the beginning.
 func dieOf(s os.Signal) {
 	signal.Reset(s)
 	if self, err := os.FindProcess(os.Getpid()); err == nil && self.Signal(s) == nil {
-		select {} // until it arrives
+		time.Sleep(deathTime)
 	}
 }
+
+// deathTime is more than a signal takes to arrive.
+const deathTime = 200 * time.Millisecond
 
 // An Output is standard output. It marks the errors of its writes, so that a
 // reader that went away is told from a server that did.

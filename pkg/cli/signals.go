@@ -9,29 +9,60 @@ import (
 	"gptpipe/pkg/panics"
 )
 
-var (
-	deadly = make(chan os.Signal, 1)                      // ends the process, where no command listens
-	ending = []os.Signal{syscall.SIGINT, syscall.SIGTERM} // and SIGHUP, if it was not ignored
-)
+// interrupts are the signals that interrupt. They go to the command that takes
+// them; else they end the process, with their status, as the first of all
+// processes too, which they otherwise pass by.
+var interrupts = struct {
+	arrive chan os.Signal
+	once   sync.Once // begins to deliver them
 
-// endBySignal makes signals end the process with their status, as the first of
-// all processes too, which they otherwise pass by.
-func endBySignal(sys *System) {
-	if !signal.Ignored(syscall.SIGHUP) { // as it is under nohup
-		ending = append(ending, syscall.SIGHUP)
+	mu    sync.Mutex // held for good by who ends the process
+	taker chan os.Signal
+	end   func(os.Signal)
+}{arrive: make(chan os.Signal, 2), end: func(os.Signal) {}}
+
+func deliver() {
+	for s := range interrupts.arrive {
+		interrupts.mu.Lock()
+		if interrupts.taker == nil {
+			interrupts.end(s)
+		}
+		select {
+		case interrupts.taker <- s:
+		default: // there is none, or it has enough of them
+		}
+		interrupts.mu.Unlock()
 	}
-	signal.Notify(deadly, ending...)
-	panics.Go(func() { exit(sys, &Interrupt{<-deadly}) })
 }
 
-// Signals takes SIGINT, SIGTERM and SIGHUP until stop is called; else they end
-// the process. SIGHUP is left alone if it was ignored, as under nohup.
+// endBySignal has signals end the process that no command takes. Those that were
+// ignored are left alone, as under nohup, and in the background of a script.
+func endBySignal(sys *System) {
+	interrupts.end = func(s os.Signal) { exit(sys, &Interrupt{s}) }
+	interrupts.once.Do(func() { panics.Go(deliver) })
+	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		if !signal.Ignored(s) {
+			signal.Notify(interrupts.arrive, s)
+		}
+	}
+}
+
+// Signals takes SIGINT, SIGTERM and SIGHUP until stop is called, from who took
+// them before, if anybody did; else they end the process. SIGHUP is left alone if
+// it was ignored, as under nohup.
 func Signals() (signals <-chan os.Signal, stop func()) {
 	taken := make(chan os.Signal, 2)
-	signal.Notify(taken, ending...)
-	signal.Stop(deadly)
-	return taken, sync.OnceFunc(func() {
-		signal.Notify(deadly, ending...)
-		signal.Stop(taken)
-	})
+	take := func(taker chan os.Signal) (before chan os.Signal) {
+		interrupts.mu.Lock()
+		defer interrupts.mu.Unlock()
+		before, interrupts.taker = interrupts.taker, taker
+		return before
+	}
+	before := take(taken)
+	interrupts.once.Do(func() { panics.Go(deliver) })
+	signal.Notify(interrupts.arrive, syscall.SIGINT, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(interrupts.arrive, syscall.SIGHUP)
+	}
+	return taken, sync.OnceFunc(func() { take(before) })
 }
