@@ -305,12 +305,6 @@ func TestTokensCostAndGauges(t *testing.T) {
 	})
 	q := Queue(limit, c, "gpt-map")
 	done := make(chan bool)
-	for range 3 {
-		go func() {
-			q.Complete(t.Context(), &llm.Request{Model: "m"})
-			done <- true
-		}()
-	}
 	gauges := func(queued, inFlight float64) {
 		t.Helper()
 		want := map[string]float64{`gpt_requests_queued{command="gpt-map",model="m"}`: queued, `gpt_requests_in_flight{command="gpt-map",model="m"}`: inFlight}
@@ -322,6 +316,12 @@ func TestTokensCostAndGauges(t *testing.T) {
 		}
 	}
 	gauges(0, 0)
+	for range 3 {
+		go func() {
+			q.Complete(t.Context(), &llm.Request{Model: "m"})
+			done <- true
+		}()
+	}
 	for range 3 {
 		<-limited
 	}

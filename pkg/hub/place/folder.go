@@ -28,6 +28,8 @@ import (
 	"path/filepath"
 	"slices"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // The files of a cache folder.
@@ -47,9 +49,13 @@ const (
 // MinFiles is how many more files the disk must take. A compaction that cannot create one of its tables goes on without
 // it (badger 4.9.6, levels.go, subcompact) and what was in it is lost. It makes a table of each 4 MiB, up to some forty
 // of what Badger lets level 0 and the next hold, and two compactions run at once.
+//
+// MinFile is how long this process's files must be allowed to become, in bytes: Badger maps twice the log of the largest
+// value. With less it panics half-way, which the next keeper would take for damage.
 const (
 	MinFree  = 64 << 20
 	MinFiles = 100
+	MinFile  = 160 << 20
 )
 
 var (
@@ -114,8 +120,13 @@ func ours(dir string) bool {
 	}))
 }
 
-// CheckSpace returns ErrNoSpace if the file system of dir has less than MinFree and extra bytes, or MinFiles, left.
+// CheckSpace returns ErrNoSpace if the file system of dir has less than MinFree and extra bytes, or MinFiles, left, or
+// the limit on the size of this process's files (RLIMIT_FSIZE) is below MinFile.
 func CheckSpace(dir string, extra int) error {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(unix.RLIMIT_FSIZE, &limit); err == nil && limit.Cur < MinFile {
+		return fmt.Errorf("%s: %w (files of %d MiB at most, %d needed)", dir, ErrNoSpace, limit.Cur>>20, MinFile>>20)
+	}
 	var st syscall.Statfs_t
 	if err := syscall.Statfs(dir, &st); err != nil {
 		return &fs.PathError{Op: "statfs", Path: dir, Err: err}
