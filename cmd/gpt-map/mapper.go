@@ -100,7 +100,9 @@ func (m *mapper) question(it item) (*llm.Request, result, error) {
 	switch {
 	case m.o.retryFailed && failed && (hasInput || m.o.in == "" && m.prompt.IsTemplate() && kind != "bad_input"):
 		r.Delete("error")
-		r.Delete("gpt") // which is about the answer that failed
+		if aboutFailure(&r) {
+			r.Delete("gpt")
+		}
 	case failed && (!hasInput || m.o.in == "" && in == "text"):
 		// It failed in an earlier stage: what it lacks is a response, and its
 		// text is not what this stage is to be asked about. Or it stands for a
@@ -122,6 +124,16 @@ func (m *mapper) question(it item) (*llm.Request, result, error) {
 	}
 	req.Again = m.o.retryFailed
 	return req, result{record: r}, nil
+}
+
+// aboutFailure reports whether the field gpt of a record that failed is about the
+// answer that was cut or held back, and not about one of an earlier stage.
+func aboutFailure(r *record.Record) bool {
+	var gpt struct {
+		FinishReason string `json:"finish_reason"`
+	}
+	value, ok := r.Get("gpt")
+	return ok && json.Unmarshal(value, &gpt) == nil && (gpt.FinishReason == "length" || gpt.FinishReason == "content_filter")
 }
 
 // answer answers one record. An error ends the run: the record has not been

@@ -92,7 +92,9 @@ func compact(text string, schema *Schema) (string, error) {
 	text = unfence(text)
 	var out bytes.Buffer
 	if err := json.Compact(&out, []byte(text)); err != nil {
-		return "", again(llm.BadResponse, "the answer is not JSON: "+err.Error())
+		e := again(llm.BadResponse, "the answer is not JSON: "+err.Error())
+		e.OnceMore = strings.TrimSpace(text) == "" // as where there is no content
+		return "", e
 	}
 	if schema == nil {
 		return out.String(), nil
@@ -112,7 +114,7 @@ func compact(text string, schema *Schema) (string, error) {
 
 // again is a failure of the model, not of the server: the next attempt need not
 // wait.
-func again(t llm.Type, message string) error {
+func again(t llm.Type, message string) *llm.Error {
 	return &llm.Error{Type: t, Message: message, Retry: true, HasWait: true}
 }
 

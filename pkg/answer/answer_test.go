@@ -315,3 +315,14 @@ func TestReferenceOverTheNetworkIsNotFetched(t *testing.T) {
 		t.Errorf("%d requests", n)
 	}
 }
+
+// Where JSON is asked for, nothing is no better than no content: it may come each time, and is paid for.
+func TestNothingInsteadOfJSON(t *testing.T) {
+	for text, once := range map[string]bool{"": true, " ```\n``` ": true, "not JSON": false} {
+		next := llm.Func(func(context.Context, *llm.Request) (*llm.Response, error) { return &llm.Response{Text: text}, nil })
+		_, err := Check(next, true, nil).Complete(t.Context(), &llm.Request{})
+		if e := llm.Failed(err); e == nil || !e.Retry || e.OnceMore != once {
+			t.Errorf("%q: %+v", text, e)
+		}
+	}
+}

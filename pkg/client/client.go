@@ -173,7 +173,7 @@ func New(sys *cli.System, drain *cli.Drain, flags *cli.Flags, f *Flags, o Option
 		Report:  c.reportRetry(),
 	})
 	if o.Embed {
-		c.Completer = gather.New(c.Completer, o.Jobs)
+		c.Completer = gather.New(c.Completer, o.Jobs, f.retries.N > 0)
 	}
 	c.caches = c.hub != nil && !f.noCache
 	c.Completer = c.cached(c.missing(c.Completer), c.refreshes)

@@ -76,4 +76,6 @@ func (c *Client) journaled(next llm.Completer) llm.Completer {
 
 // AsksOnce reports whether of equal requests of a run the first alone is paid for,
 // since the others find its answer in the cache.
-func (c *Client) AsksOnce() bool { return !c.noCache && c.ttl > 0 && !c.refreshes }
+func (c *Client) AsksOnce() bool {
+	return c.plan.cacheDir != "" && !c.noCache && c.ttl > 0 && !c.refreshes
+}

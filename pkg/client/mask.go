@@ -28,43 +28,71 @@ func (c *Client) masked(next llm.Completer) llm.Completer {
 		}
 		if e := llm.Failed(err); e != nil {
 			e.Code, e.Message = c.sys.Redact.String(e.Code), c.sys.Redact.String(e.Message)
-			e.Body, e.RequestID = c.maskJSON(e.Body), c.sys.Redact.Known(e.RequestID)
+			e.Body, e.RequestID = maskStrings(e.Body, c.sys.Redact.String), c.sys.Redact.Known(e.RequestID)
 		}
 		return resp, err
 	})
 }
 
-// said are the names of the strings that the model has written: the user's data,
-// which stay as they are.
-var said = map[string]bool{"content": true, "text": true, "arguments": true, "input": true, "reasoning": true, "reasoning_content": true}
+// In an answer, what the model has written are the strings of these names, within
+// the values of these others: the user's data, which stay as they are.
+var (
+	said = map[string]bool{
+		"content": true, "text": true, "arguments": true, "input": true, "transcript": true,
+		"reasoning": true, "reasoning_content": true, "thinking": true,
+	}
+	within = map[string]bool{"choices": true, "output": true}
+)
 
-// tokens are the strings in JSON, names with their colon, and what ends the
-// reach of a name.
-var tokens = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`"(?:[^"\\]|\\.)*"\s*:?|[\[{,]`) })
+// tokens are the strings in JSON, names with their colon, and what stands between
+// values.
+var tokens = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`"(?:[^"\\]|\\.)*"\s*:?|[\[\]{},]`) })
 
 // maskJSON is the JSON of a server without known secrets, but for what the model
-// has said.
+// has written.
 func (c *Client) maskJSON(data []byte) []byte {
+	known := c.sys.Redact.Known
 	switch {
 	case !c.sys.Redact.Has(data):
 		return data
 	case !json.Valid(data):
-		return []byte(c.sys.Redact.Known(string(data)))
+		return []byte(known(string(data)))
 	}
+	return maskStrings(data, known)
+}
+
+// maskStrings hides what is to be hidden of the strings in JSON, but for what the
+// model has written.
+func maskStrings(data []byte, hide func(string) string) []byte {
+	depth := 0
+	answer := 0     // the depth of what the model has had a part in; 0: it has not begun
 	theirs := false // the string that comes next
 	return tokens().ReplaceAllFunc(data, func(token []byte) []byte {
 		quoted, isName := bytes.CutSuffix(token, []byte(":"))
 		keep := theirs && !isName
 		theirs = false
+		switch token[0] {
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth--; depth < answer {
+				answer = 0
+			}
+		}
 		if keep || token[0] != '"' {
 			return token
 		}
 		text, _ := scan.Text(bytes.TrimSpace(quoted))
-		theirs = isName && said[text]
-		masked := c.sys.Redact.Known(text)
-		if masked == text {
+		if isName {
+			theirs = answer > 0 && depth >= answer && said[text]
+			if answer == 0 && within[text] {
+				answer = depth + 1
+			}
+		}
+		hidden := hide(text)
+		if hidden == text {
 			return token
 		}
-		return append(record.AppendString(nil, masked), token[len(quoted):]...)
+		return append(record.AppendString(nil, hidden), token[len(quoted):]...)
 	})
 }

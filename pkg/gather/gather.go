@@ -44,14 +44,15 @@ const together = 2 * time.Millisecond
 
 // New puts a gatherer around next, which has at most so many requests to it at
 // once. All requests must differ in their field "input" alone, a string; the
-// answer to several must have as many lines.
-func New(next llm.Completer, senders int) llm.Completer {
-	g := &gatherer{next: next, senders: make(chan struct{}, senders)}
-	return g
+// answer to several must have as many lines, and where it has not, it is asked
+// for again, if that may be.
+func New(next llm.Completer, senders int, again bool) llm.Completer {
+	return &gatherer{next: next, again: again, senders: make(chan struct{}, senders)}
 }
 
 type gatherer struct {
 	next    llm.Completer
+	again   bool
 	senders chan struct{} // holds one for each request under way
 
 	mu      sync.Mutex
@@ -128,7 +129,7 @@ func (g *gatherer) take() []*asked {
 
 func (g *gatherer) ask(group []*asked) {
 	lines, resp, err := g.lines(group)
-	if errors.Is(err, errCount) { // as a bad answer is asked for again, but once: it is paid for
+	if g.again && errors.Is(err, errCount) { // but once: it is paid for
 		lines, resp, err = g.lines(group)
 	}
 	if e := llm.Failed(err); e != nil && e.Type == llm.InvalidRequest && len(group) > 1 && !g.concernsAll(group[0], e) {

@@ -70,7 +70,7 @@ func request(text string) *llm.Request {
 // Each gets its own answer, in few requests, and what is at fault fails alone.
 func TestGather(t *testing.T) {
 	m := new(model)
-	c := New(m, 4)
+	c := New(m, 4, true)
 	var wg sync.WaitGroup
 	for i := range 3000 {
 		text := fmt.Sprintf("text %d \"é\"", i)
@@ -100,7 +100,7 @@ func TestGather(t *testing.T) {
 // that, and good ones beside them are answered.
 func TestWhatIsAtFault(t *testing.T) {
 	all := func(m *model, text func(i int) string) (failed int64) {
-		c := New(m, 4)
+		c := New(m, 4, true)
 		var n atomic.Int64
 		var wg sync.WaitGroup
 		for i := range 2000 {
@@ -138,7 +138,7 @@ func TestWhatIsAtFault(t *testing.T) {
 // A failure of the server is that of all who asked together; and one alone is asked as it is.
 func TestFailure(t *testing.T) {
 	m := new(model)
-	c := New(m, 1)
+	c := New(m, 1, true)
 	var wg sync.WaitGroup
 	var failed atomic.Int64
 	for i := range 10 {
@@ -161,7 +161,7 @@ func TestFailure(t *testing.T) {
 // Large texts do not go together beyond what a request may have.
 func TestSize(t *testing.T) {
 	m := new(model)
-	c := New(m, 1)
+	c := New(m, 1, true)
 	var wg sync.WaitGroup
 	for range 40 {
 		wg.Go(func() {
@@ -179,26 +179,29 @@ func TestSize(t *testing.T) {
 func TestAnswerOfAnotherNumber(t *testing.T) {
 	c := New(llm.Func(func(context.Context, *llm.Request) (*llm.Response, error) {
 		return &llm.Response{Text: "one\ntwo"}, nil
-	}), 1)
+	}), 1, true)
 	var e *llm.Error
 	if _, err := c.Complete(t.Context(), request("x")); !errors.As(err, &e) || e.Type != llm.BadResponse {
 		t.Error(err)
 	}
 }
 
-// An answer with too few lines is asked for once more, and no oftener.
+// An answer with too few lines is asked for once more, if that may be, and no oftener.
 func TestTooFewAnswers(t *testing.T) {
-	for short, wantErr := range map[int64]bool{1: false, 2: true} {
+	for _, test := range []struct {
+		short, requests int64
+		again, failed   bool
+	}{{1, 2, true, false}, {2, 2, true, true}, {1, 1, false, true}} {
 		var asked atomic.Int64
 		c := New(llm.Func(func(context.Context, *llm.Request) (*llm.Response, error) {
-			if asked.Add(1) <= short {
+			if asked.Add(1) <= test.short {
 				return &llm.Response{Text: "two\nlines"}, nil
 			}
 			return &llm.Response{Text: "one"}, nil
-		}), 1)
+		}), 1, test.again)
 		resp, err := c.Complete(t.Context(), request("x"))
-		if (err != nil) != wantErr || err == nil && resp.Text != "one" || asked.Load() != 2 {
-			t.Errorf("with %d bad answers: %v, %v after %d requests", short, resp, err, asked.Load())
+		if (err != nil) != test.failed || err == nil && resp.Text != "one" || asked.Load() != test.requests {
+			t.Errorf("%+v: %v, %v after %d requests", test, resp, err, asked.Load())
 		}
 	}
 }

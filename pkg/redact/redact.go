@@ -99,12 +99,17 @@ func bitOf(piece string) (word int, bit uint64) {
 }
 
 // String returns text without secrets.
-func (r *Redactor) String(text string) string { return general(r.Known(text)) }
+func (r *Redactor) String(text string) string { return general(r.without(text, shortest)) }
 
-// Known returns text without the secrets that the Redactor was told. Where there
-// are none, it costs little and allocates nothing.
-func (r *Redactor) Known(text string) string {
-	hidden := find(r, text)
+// Known returns text without the secrets that the Redactor was told, but for those
+// of less than twelve bytes: it is for data, and what is so short is often a word,
+// given where some key must be. Where there are none, it costs little and allocates
+// nothing.
+func (r *Redactor) Known(text string) string { return r.without(text, window) }
+
+// without returns text without known secrets of so many bytes or more.
+func (r *Redactor) without(text string, least int) string {
+	hidden := find(r, text, least)
 	if hidden == nil {
 		return text
 	}
@@ -120,16 +125,19 @@ func (r *Redactor) Known(text string) string {
 	return out.String()
 }
 
-// Has reports whether there is one of the secrets in text that the Redactor was told.
-func (r *Redactor) Has(text []byte) bool { return find(r, text) != nil }
+// Has reports whether Known would change text.
+func (r *Redactor) Has(text []byte) bool { return find(r, text, window) != nil }
 
-// find says which bytes of text are of a known secret, or returns nil. Wherever a
+// find says which bytes of text are of a known secret of so many bytes or more, or returns nil. Wherever a
 // window is, of the pieces that begin at every fifth byte one is whole within it,
 // so no others are looked at; nor those with a byte that no window has.
-func find[Text string | []byte](r *Redactor, text Text) (hidden []bool) {
+func find[Text string | []byte](r *Redactor, text Text, least int) (hidden []bool) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	for _, n := range r.lengths {
+		if n < least {
+			continue
+		}
 		k := min(piece, n)
 		for at := 0; at+k <= len(text); {
 			if !r.bytes[text[at+k-1]] {
