@@ -3,15 +3,19 @@ package main
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"gptpipe/pkg/hub"
 )
 
 // sharing shows the questions that somebody asks the model just now, those who wait for their answers, and each rate
-// budget in use with the limits in force.
+// budget with the limits in force, and for how long the server has asked to wait.
 func sharing(b *strings.Builder, s hub.Sharing) {
 	fmt.Fprintf(b, "leases: %d\nwaiting: %d\n", s.Leases, s.Waiting)
 	for _, u := range s.Budgets {
+		if u.PerSecond == 0 && u.PerMinute == 0 && u.TokensPerMinute == 0 && u.Held <= 0 && u.Waiting == 0 {
+			continue // nothing holds it
+		}
 		fmt.Fprintf(b, "budget: users %d, waiting %d", u.Users, u.Waiting)
 		for _, l := range []struct {
 			name  string
@@ -20,6 +24,9 @@ func sharing(b *strings.Builder, s hub.Sharing) {
 			if l.value > 0 {
 				fmt.Fprintf(b, ", %s %.10g", l.name, l.value)
 			}
+		}
+		if u.Held > 0 {
+			fmt.Fprintf(b, ", held %v", u.Held.Round(time.Second))
 		}
 		fmt.Fprintf(b, ", %s\n", printable(u.Name))
 	}

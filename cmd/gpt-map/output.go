@@ -57,7 +57,10 @@ func openOutput(sys *cli.System, path string, refresh, forBatch bool, inFlight i
 		return nil, cli.WithHint(cli.Usagef("-o: %s holds batches that are submitted, and paid for", o.batches()), "collect them with --batch, or remove it")
 	}
 	j, err := journal.Open(o.partial(), refresh, min(max(int64(inFlight)*reservePerJob, leastReserve), mostReserve))
-	if journal.Full(err) {
+	switch {
+	case errors.Is(err, syscall.EFBIG):
+		return nil, cli.WithHint(fmt.Errorf("-o: %w", err), "ulimit -f must leave room for answers in flight: a MiB, or 16 KiB for each of --jobs")
+	case journal.Full(err):
 		return nil, fmt.Errorf("-o: %w", err)
 	}
 	if err != nil {

@@ -36,7 +36,14 @@ import (
 	"gptpipe/pkg/wire"
 )
 
-// A Client asks one endpoint one model.
+// A pacing sends requests as fast as the server bears it, see limit.Adapter.
+type pacing interface {
+	llm.Completer
+	Rate() float64
+	AtOnce() int
+}
+
+// A Client asks one endpoint one model, or with Options.Lines those that requests name.
 type Client struct {
 	llm.Completer
 
@@ -47,7 +54,7 @@ type Client struct {
 	embeds  bool
 	lines   bool // each names a model of its own
 	sample  int
-	pace    *limit.Adapter
+	pace    pacing
 	caches  bool
 	scope   []string // of the names of requests
 
@@ -158,12 +165,13 @@ func New(sys *cli.System, drain *cli.Drain, flags *cli.Flags, f *Flags, o Option
 	c.retries, c.maxWait = f.retries.N, time.Duration(f.maxWait)
 	c.openHub(drain.Soft, f)
 	c.Completer = observe.Requests(c.wire, c.counters, sys.Name, c.bill)
+	next := c.Completer
+	paced := func(model string) *limit.Adapter { return limit.Adapt(limit.New(next, c.pacer(f, model))) }
 	if o.Lines {
-		c.Completer = limit.ByModel(c.Completer, func(model string) limit.Pacer { return c.pacer(f, model) })
+		c.pace = limit.ByModel(paced)
 	} else {
-		c.Completer = limit.New(c.Completer, c.pacer(f, p.params.Model))
+		c.pace = paced(p.params.Model)
 	}
-	c.pace = limit.Adapt(c.Completer)
 	c.Completer = meter(c.renewing(c.queue(c.pace)))
 	c.Completer = c.masked(answer.Check(c.Completer, p.params.JSON, p.schema))
 	c.Completer = retry.New(c.Completer, retry.Options{
@@ -246,12 +254,12 @@ func (c *Client) unshared(format string, err error) {
 
 // reportRetry tells of long waits, at most every ten seconds, and of each at
 // level debug.
-func (c *Client) reportRetry() func(*llm.Error, time.Duration) {
+func (c *Client) reportRetry() func(string, *llm.Error, time.Duration) {
 	var mu sync.Mutex
 	var told time.Time
-	return func(why *llm.Error, wait time.Duration) {
+	return func(model string, why *llm.Error, wait time.Duration) {
 		c.retried.Add(1)
-		c.counters.Count(observe.Retries, c.sys.Name, c.Model())
+		c.counters.Count(observe.Retries, c.sys.Name, model)
 		c.sys.Log.Debugf("attempt %d failed: %v; next in %v", why.Attempts, why, wait.Round(time.Millisecond))
 		mu.Lock()
 		defer mu.Unlock()

@@ -41,7 +41,7 @@ func (c *Client) tell(every time.Duration) (end func()) {
 		written, asks := time.Now(), c.asks
 		zero := func() {
 			asks = nil
-			if model := c.Model(); model != "" {
+			if model := c.Model(); model != "" && !c.lines {
 				c.counters.Zero(c.sys.Name, model, c.price(model) != nil)
 			}
 		}

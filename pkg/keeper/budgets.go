@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	remembered = 24 * time.Hour // how long a budget without users is
+	remembered = 24 * time.Hour // how long a budget without users is, unless there are too many
 	maxBudgets = 4096
 	maxHold    = time.Hour              // that a server may ask for
 	recallTime = 100 * time.Millisecond // for those who were free to say that they heard
@@ -124,12 +124,7 @@ func (s *budgets) join(p *peer, want proto.Budget) *budget {
 
 func (s *budgets) add(name string) *budget {
 	now := time.Now()
-	for name, b := range s.byName {
-		if len(b.users) == 0 && now.Sub(b.used) > remembered {
-			s.ledger.file.free(b.slot)
-			delete(s.byName, name)
-		}
-	}
+	s.dropIdle(now)
 	if len(s.byName) >= maxBudgets {
 		return nil
 	}
@@ -153,6 +148,24 @@ func (s *budgets) add(name string) *budget {
 	}
 	s.byName[name] = b
 	return b
+}
+
+// dropIdle drops budgets that were not used for long, or where there are too many, those of the longest time.
+func (s *budgets) dropIdle(now time.Time) {
+	var idle []*budget
+	for _, b := range s.byName {
+		if len(b.users) == 0 {
+			idle = append(idle, b)
+		}
+	}
+	slices.SortFunc(idle, func(a, b *budget) int { return a.used.Compare(b.used) })
+	for _, b := range idle {
+		if now.Sub(b.used) <= remembered && len(s.byName) < maxBudgets {
+			return
+		}
+		s.ledger.file.free(b.slot)
+		delete(s.byName, b.name)
+	}
 }
 
 // limit brings the strictest limits of a budget's users into force. When the keeper leaves, they stay for the next.

@@ -3,6 +3,7 @@ package keeper
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -134,5 +135,26 @@ func TestBudgetsAreForgotten(t *testing.T) {
 	s.ledger.write(s.byName["next"])
 	if s.byName["next"].slot != 0 {
 		t.Errorf("its slot is not used again: %d", s.byName["next"].slot)
+	}
+}
+
+// Where there are too many, those go that have not been used for the longest time, but none with users.
+func TestTooManyBudgets(t *testing.T) {
+	s := newBudgets(t.TempDir())
+	defer s.close()
+	gone, stays := newPeer([16]byte{}, nil), newPeer([16]byte{}, nil)
+	s.use(stays, proto.Budgets{{Name: "stays", PerSecond: 1}})
+	for n := range maxBudgets - 1 {
+		s.use(gone, proto.Budgets{{Name: strconv.Itoa(n), PerSecond: 1}})
+		s.byName[strconv.Itoa(n)].Start(time.Now())
+	}
+	if s.use(stays, proto.Budgets{{Name: "one more", PerSecond: 1}}); s.byName["one more"] != nil {
+		t.Error("there is room beside those in use")
+	}
+	s.drop(gone)
+	s.byName["7"].used = time.Now().Add(-time.Hour)
+	s.byName["stays"].used = time.Now().Add(-2 * time.Hour)
+	if s.use(stays, proto.Budgets{{Name: "one more", PerSecond: 1}}); s.byName["one more"] == nil || s.byName["7"] != nil || s.byName["stays"] == nil {
+		t.Errorf("%d budgets: one more %v, 7 %v, stays %v", len(s.byName), s.byName["one more"], s.byName["7"], s.byName["stays"])
 	}
 }

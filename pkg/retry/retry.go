@@ -36,8 +36,9 @@ type Options struct {
 	MaxWait time.Duration // the longest wait that a server may ask for
 	Jobs    int           // requests at once, which the budget is sized by
 
-	// Report, if not nil, is told of each wait before it begins.
-	Report func(why *llm.Error, wait time.Duration)
+	// Report, if not nil, is told of each wait before it begins, and which model
+	// was asked.
+	Report func(model string, why *llm.Error, wait time.Duration)
 }
 
 // New puts retries around next.
@@ -82,7 +83,7 @@ func (r *retrier) Complete(ctx context.Context, req *llm.Request) (*llm.Response
 			return resp, e
 		}
 		if r.o.Report != nil {
-			r.o.Report(e, wait)
+			r.o.Report(req.Model, e, wait)
 		}
 		if err := r.sleep(ctx, wait); err != nil {
 			return nil, err

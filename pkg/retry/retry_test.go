@@ -68,7 +68,7 @@ func TestToldWaitsAreKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := play(told(250*time.Millisecond), told(20*time.Second), told(10*time.Minute), told(time.Nanosecond))
 		var reported []time.Duration
-		r := New(s, Options{Retries: 5, MaxWait: 10 * time.Minute, Report: func(why *llm.Error, wait time.Duration) {
+		r := New(s, Options{Retries: 5, MaxWait: 10 * time.Minute, Report: func(_ string, why *llm.Error, wait time.Duration) {
 			if why.Attempts != len(reported)+1 || why.Status != 429 {
 				t.Errorf("told of %+v", why)
 			}
