@@ -38,7 +38,7 @@ all: build
 build:
 	@mkdir -p bin
 	CGO_ENABLED=0 $(BUILD) -buildvcs=$(VCS) -o bin/ ./cmd/...
-	@GOOS= GOARCH= $(GO) run ./deploy/sbom licences $(COMMANDS:%=bin/%) >bin/THIRD-PARTY || { rm bin/THIRD-PARTY; exit 1; }
+	@GOOS= GOARCH= $(GO) run ./deploy/sbom licences $(COMMANDS:%=bin/%) >bin/.third-party && mv bin/.third-party bin/THIRD-PARTY
 
 demo: build
 	@mkdir -p bin

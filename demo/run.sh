@@ -19,7 +19,7 @@ clean() {
 	rm -rf "$work"
 }
 trap clean EXIT
-trap 'exit 130' INT TERM
+trap 'exit 130' INT TERM HUP
 
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 [ -t 1 ] || say() { printf '\n%s\n' "$*"; }
@@ -37,6 +37,7 @@ else
 	while [ ! -s "$work/url" ] && kill -0 "$standin" 2>/dev/null; do
 		sleep 0.1
 	done
+	[ -s "$work/url" ] || { cat "$work/stand-in.log" >&2; exit 1; }
 	OPENAI_BASE_URL=$(cat "$work/url")
 	export OPENAI_BASE_URL
 fi

@@ -23,9 +23,9 @@ var licenceFile = regexp.MustCompile(`(?i)^(licen[cs]e|copying|notice|copyright|
 
 // linked is what go list tells of a package.
 type linked struct {
-	Dir      string
-	Standard bool
-	Module   struct{ Path, Dir string }
+	Dir, ImportPath string
+	Standard        bool
+	Module          struct{ Path, Dir string }
 }
 
 // find returns the licences of all that is linked into binaries, by module: the files beside the packages and above
@@ -60,7 +60,7 @@ func list(binary string) (all []linked, err error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command("go", "list", "-deps", "-json=Dir,Standard,Module", info.Path)
+	cmd := exec.Command("go", "list", "-deps", "-json=Dir,ImportPath,Standard,Module", info.Path)
 	cmd.Env, cmd.Stderr = os.Environ(), os.Stderr
 	for _, s := range info.Settings {
 		if strings.HasPrefix(s.Key, "GO") || s.Key == "CGO_ENABLED" {
@@ -78,9 +78,12 @@ func list(binary string) (all []linked, err error) {
 		} else if err != nil {
 			return nil, fmt.Errorf("go list %s: %w", info.Path, err)
 		}
-		if p.Standard {
-			root, _, _ := strings.Cut(p.Dir, "/src/")
-			p.Module.Path, p.Module.Dir = "std", root
+		switch {
+		case p.Standard:
+			p.Module.Path, p.Module.Dir = "std", p.Dir[:strings.LastIndex(p.Dir, "/src/")]
+		case p.Module.Dir == "": // below the folder vendor
+			_, within, _ := strings.Cut(p.ImportPath, p.Module.Path)
+			p.Module.Dir = strings.TrimSuffix(p.Dir, within)
 		}
 		all = append(all, p)
 	}

@@ -100,7 +100,7 @@ func (c *Client) writeMetrics(patience time.Duration) {
 	}
 	var totals map[string]float64
 	if c.hub != nil {
-		dir, err := lockFolder(c.plan.cacheDir, patience)
+		dir, err := lockFolder(c.hub.Dir(), patience)
 		if err != nil {
 			c.sys.Log.Warnf("--metrics-file: %s is left to the other processes that write it: %v", c.plan.metrics, err)
 			return

@@ -131,6 +131,10 @@ func (c *Client) Close() error {
 	return nil
 }
 
+// Dir is where the keeper is found: the cache folder, or if that is on a network
+// file system, a local one in its stead.
+func (c *Client) Dir() string { return c.dir }
+
 // connected returns the connection, and makes one first if there is none. After a failure it is not tried again for
 // a while, and never if the failure is permanent.
 func (c *Client) connected(ctx context.Context) (*link, error) {

@@ -236,16 +236,21 @@ func TestSpoolWithoutResult(t *testing.T) {
 		}
 	}
 
-	// Nor is it gone, or asked again, when the result cannot be put in its place, or a kill comes just afterwards.
+	// Nor is it gone, or asked again, when the result cannot be put in its place, or a kill comes just afterwards; the
+	// others go on.
 	write(t, filepath.Join(s.dir, "out/a/in the way"), "")
 	s.put("a", "echo two\n")
 	s.run(1, "-R")
-	s.has("out/a/in the way", "work/a/answered", "work/a/output")
+	s.put("c", "echo three\n")
+	if said := s.run(1, "-R"); !strings.Contains(said, "out/a is a folder, and in the way") {
+		t.Errorf("said %s", said)
+	}
+	s.has("out/a/in the way", "out/c", "work/a/input", "work/a/output")
 	must(t, s.dir, nil, "rm", "-r", "out/a")
 	write(t, filepath.Join(s.dir, "work/b/answered"), "echo never\n")
 	paid := s.server.Paid()
 	s.run(0, "-R")
-	s.has("out/a")
+	s.has("out/a", "out/c")
 	if s.server.Paid() != paid || s.read("out/a") != `{"text":"echo two","response":"two"}`+"\n" {
 		t.Errorf("%d answers more, %s", s.server.Paid()-paid, s.read("out/a"))
 	}
