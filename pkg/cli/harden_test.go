@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 			failing := llm.Func(func(context.Context, *llm.Request) (*llm.Response, error) {
 				panic(fmt.Errorf("sent %s", sys.Getenv("OPENAI_API_KEY")))
 			})
-			_, err := gather.New(failing, 1).Complete(ctx, &llm.Request{Body: []byte(`{"input":"x"}`)})
+			_, err := gather.New(failing, 1, false).Complete(ctx, &llm.Request{Body: []byte(`{"input":"x"}`)})
 			return err
 		})
 	case "crash":
