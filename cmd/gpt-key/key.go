@@ -3,7 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"io/fs"
+	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"gptpipe/pkg/cli"
 	"gptpipe/pkg/credential"
@@ -145,9 +149,33 @@ func missing(err error) bool {
 	return errors.Is(err, credential.ErrNoEntry) || errors.Is(err, credential.ErrNoKeyring)
 }
 
+// occupied are the stores that have something for the profile, or may have: where
+// there is nothing, a lock would be made that stays for ever.
+func (s *settings) occupied(ctx context.Context, sys *cli.System) []store {
+	keyring, file := s.stores(sys)
+	var some []store
+	if _, err := (credential.Keyring{Getenv: sys.Getenv, Silent: true}).Get(ctx, s.profile); !missing(err) {
+		some = append(some, keyring)
+	}
+	if _, err := file.Get(ctx, s.profile); !missing(err) || traces(file.name) {
+		some = append(some, file)
+	}
+	return some
+}
+
+// traces reports whether there is a link to nothing at path, or beside it what a
+// process that was killed has left, or the lock.
+func traces(path string) bool {
+	folder, name := filepath.Split(path)
+	files, _ := os.ReadDir(folder)
+	return slices.ContainsFunc(files, func(f fs.DirEntry) bool {
+		return f.Name() == name || strings.HasPrefix(f.Name(), "."+name+".")
+	})
+}
+
 // lock keeps what stores have for the profile as it is until unlock is called: a
 // refresh that another process has begun would undo a change. The keyring comes
-// before the file. Where there can be no lock, no refresh stores anything either.
+// before the file. Where there can be no lock, a person's login is not refreshed.
 func (s *settings) lock(ctx context.Context, stores ...store) (unlock func(), err error) {
 	var held []*credential.LockFile
 	unlock = func() {

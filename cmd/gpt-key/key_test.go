@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -14,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/godbus/dbus/v5"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -23,7 +26,41 @@ func TestMain(m *testing.M) {
 			silence, checkTimeout = d, d
 		}
 		main()
-	}})
+	}, "another-entry": anotherEntry})
+}
+
+// anotherEntry stores its input in the keyring for the profile that it is given,
+// as a program does that knows the entry by one attribute more.
+func anotherEntry() {
+	text, err := io.ReadAll(os.Stdin)
+	if err != nil {
+		log.Fatal(err)
+	}
+	bus, err := dbus.ConnectSessionBus()
+	if err != nil {
+		log.Fatal(err)
+	}
+	const name, root = "org.freedesktop.secrets", "/org/freedesktop/secrets"
+	var session dbus.ObjectPath
+	err = bus.Object(name, root).Call("org.freedesktop.Secret.Service.OpenSession", 0, "plain", dbus.MakeVariant("")).
+		Store(new(dbus.Variant), &session)
+	if err != nil {
+		log.Fatal(err)
+	}
+	type secret struct {
+		Session           dbus.ObjectPath
+		Parameters, Value []byte
+		Type              string
+	}
+	attributes := map[string]string{"service": "gptpipe", "username": os.Args[1], "by": "another program"}
+	err = bus.Object(name, root+"/collection/login").Call("org.freedesktop.Secret.Collection.CreateItem", 0,
+		map[string]dbus.Variant{
+			"org.freedesktop.Secret.Item.Label":      dbus.MakeVariant("another entry"),
+			"org.freedesktop.Secret.Item.Attributes": dbus.MakeVariant(attributes),
+		}, secret{session, nil, bytes.TrimSpace(text), "text/plain"}, false).Err
+	if err != nil {
+		log.Fatal(err)
+	}
 }
 
 func TestScripts(t *testing.T) {

@@ -77,7 +77,7 @@ func login(ctx context.Context, sys *cli.System, args []string) error {
 	switch {
 	case before.OAuth != nil:
 		sys.Log.Infof("it replaces the login for %s, whose tokens the server is asked to revoke", before.Host)
-		if err := revoke(drain.Soft, sys, before, entry.Secrets()...); err != nil {
+		if err := revoke(drain.Soft, sys, []credential.Entry{before}, entry.Secrets()...); err != nil {
 			sys.Log.Warnf("they are not revoked: %v", err)
 		}
 	case before.Host != "":
@@ -170,7 +170,7 @@ func withdraw(ctx context.Context, sys *cli.System, e, stored credential.Entry) 
 		return
 	}
 	sys.Log.Infof("the server is asked to revoke the new tokens")
-	if err := revoke(ctx, sys, e, stored.Secrets()...); err != nil {
+	if err := revoke(ctx, sys, []credential.Entry{e}, stored.Secrets()...); err != nil {
 		sys.Log.Warnf("they are not revoked: %v", err)
 	}
 }

@@ -318,34 +318,62 @@ func TestLogoutWaits(t *testing.T) {
 	u.nothing()
 }
 
-func TestLoginInTheKeyring(t *testing.T) {
+// inSession runs a shell script with an unlocked keyring, and answers its output.
+func (u *user) inSession(script string, args ...string) string {
+	u.t.Helper()
 	for _, program := range []string{"gnome-keyring-daemon", "dbus-run-session"} {
 		if _, err := exec.LookPath(program); errors.Is(err, exec.ErrNotFound) {
-			t.Skipf("%s is not installed", program)
+			u.t.Skipf("%s is not installed", program)
 		}
 	}
-	server, u := oidc.Start(t, oidc.Options{}), newUser(t)
-	cmd := u.command()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(u.t.Context(), time.Minute)
 	defer cancel()
-	shell := exec.CommandContext(ctx, "dbus-run-session", "--", "sh", "-euc", `
+	shell := exec.CommandContext(ctx, "dbus-run-session", append([]string{"--", "sh", "-euc", `
 		printf test | gnome-keyring-daemon --unlock --components=secrets >/dev/null
 		timeout 20 sh -c "until dbus-send --print-reply=literal --dest=org.freedesktop.DBus / org.freedesktop.DBus.NameHasOwner string:org.freedesktop.secrets | grep -q true; do sleep 0.05; done"
+		` + script}, args...)...)
+	shell.Env = append(u.command().Env, "XDG_RUNTIME_DIR="+u.home)
+	shell.WaitDelay = time.Second // services of the bus hold the pipe
+	out, err := shell.CombinedOutput()
+	if err != nil && !errors.Is(err, exec.ErrWaitDelay) {
+		u.t.Errorf("%v: %s", err, out)
+	}
+	return string(out)
+}
+
+func TestLoginInTheKeyring(t *testing.T) {
+	server, u := oidc.Start(t, oidc.Options{}), newUser(t)
+	out := u.inSession(`
 		echo service-secret-1 | gpt-key login --flow client --issuer "$0" --client-id service
 		gpt-key status
 		echo service-secret-1 | gpt-key login --file --flow client --issuer "$0" --client-id service
 		gpt-key logout
 		! gpt-key status >/dev/null`, server.URL)
-	shell.Env = append(cmd.Env, "XDG_RUNTIME_DIR="+u.home)
-	shell.WaitDelay = time.Second // services of the bus hold the pipe
-	out, err := shell.CombinedOutput()
-	if err != nil && !errors.Is(err, exec.ErrWaitDelay) {
-		t.Errorf("%v: %s", err, out)
+	u.want(out, "logged in; the token is in the keyring, for gw.example alone")
+	u.want(out, "\nkeyring: used, ")
+	u.want(out, "gpt-key: the keyring has a key for profile default too, and that one is used")
+	u.want(out, "deleted the login for gw.example from the keyring")
+	u.nothing()
+}
+
+// A server that does not answer is waited for once for all logins.
+func TestLogoutWaitsForTwoLoginsOnce(t *testing.T) {
+	g, u := newGateway(t), newUser(t)
+	g.mu.Lock()
+	g.stalls = true
+	g.mu.Unlock()
+	out := u.inSession(`
+		echo secret-1 | gpt-key login --flow client --issuer "$0" --client-id c
+		echo secret-1 | gpt-key login --file --flow client --issuer "$0" --client-id c
+		! GPT_KEY_TEST_PATIENCE=2s gpt-key logout`, g.URL)
+	u.want(out, "deleted the login for gw.example from the keyring")
+	u.want(out, "deleted the login for gw.example from "+u.files().Path("default"))
+	if n := strings.Count(out, "waiting for the server"); n > 1 {
+		t.Errorf("waited %d times: %s", n, out)
 	}
-	u.want(string(out), "logged in; the token is in the keyring, for gw.example alone")
-	u.want(string(out), "\nkeyring: used, ")
-	u.want(string(out), "gpt-key: the keyring has a key for profile default too, and that one is used")
-	u.want(string(out), "deleted the login for gw.example from the keyring")
+	if got := g.taken(); strings.Contains(got, "at-secret-2") {
+		t.Errorf("asked to revoke %s", got)
+	}
 	u.nothing()
 }
 
@@ -358,6 +386,7 @@ type gateway struct {
 	revoked   []string
 	models    string
 	meanwhile func()
+	stalls    bool // it does not answer when it is to revoke
 }
 
 func newGateway(t *testing.T) *gateway {
@@ -375,8 +404,12 @@ func newGateway(t *testing.T) *gateway {
 	})
 	mux.HandleFunc("POST /revoke", func(_ http.ResponseWriter, r *http.Request) {
 		g.mu.Lock()
-		defer g.mu.Unlock()
 		g.revoked = append(g.revoked, r.FormValue("token"))
+		stalls := g.stalls
+		g.mu.Unlock()
+		if stalls {
+			<-r.Context().Done()
+		}
 	})
 	mux.HandleFunc("GET /.well-known/openid-configuration", func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, `{"issuer":"%[1]s","token_endpoint":"%[1]s/token","device_authorization_endpoint":"%[1]s/device","revocation_endpoint":"%[1]s/revoke"}`, "http://"+r.Host)

@@ -15,7 +15,7 @@ import (
 // configuration, for machines without a keyring. A file is its owner's alone:
 // others are refused, not read. Where keys/PROFILE is a symbolic link, as
 // managers of dotfiles make them, the key is what it leads to, and is replaced
-// and deleted there.
+// and deleted there; if that is no key, the link alone is.
 type Files struct{ ConfigDir string }
 
 var errNoConfigDir = errors.New("no folder of configuration: neither $XDG_CONFIG_HOME nor $HOME is set")
@@ -41,16 +41,17 @@ func (f Files) Path(profile string) string {
 }
 
 // place is the path of the file that has the key of profile, behind symbolic
-// links. One that leads to no file of the user's is none to be followed: what it
-// leads to holds no key, and is not ours to replace.
+// links. One that leads to anything else is not followed: what is there is not
+// ours to replace. A key that others may get at is ours if it has the time at
+// which it was set.
 func (f Files) place(profile string) string {
 	path := f.Path(profile)
 	behind, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return path
 	}
-	info, err := os.Lstat(behind)
-	if err != nil || !info.Mode().IsRegular() || !ours(info) {
+	e, err := readEntry(behind)
+	if err != nil && (e.Set.IsZero() || !errors.As(err, new(*FileModeError))) {
 		return path
 	}
 	return behind
@@ -94,13 +95,22 @@ func openRegular(path string) (*os.File, fs.FileInfo, error) {
 	return file, info, nil
 }
 
-// Get reads the key of profile. Owner and permissions are those of the file that
-// was opened.
+// Get reads the key of profile.
 func (f Files) Get(_ context.Context, profile string) (Entry, error) {
 	if err := f.check(profile); err != nil {
 		return Entry{}, err
 	}
-	file, info, err := openRegular(f.Path(profile))
+	e, err := readEntry(f.Path(profile))
+	if err != nil {
+		return Entry{}, err
+	}
+	return e, nil
+}
+
+// readEntry reads a key file. Owner and permissions are those of the file that
+// was opened. With a *FileModeError there may be an entry, which is not to be used.
+func readEntry(path string) (Entry, error) {
+	file, info, err := openRegular(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return Entry{}, ErrNoEntry
@@ -108,17 +118,18 @@ func (f Files) Get(_ context.Context, profile string) (Entry, error) {
 		return Entry{}, cause(err)
 	}
 	defer file.Close()
-	switch {
-	case !ours(info):
+	if !ours(info) {
 		return Entry{}, errNotOwner
-	case info.Mode().Perm()&0o077 != 0:
-		return Entry{}, &FileModeError{f.Path(profile), info.Mode().Perm()}
 	}
+	var e Entry
 	text, err := readSome(file)
-	if err != nil {
-		return Entry{}, cause(err)
+	if err == nil {
+		e, err = decodeEntry(text)
 	}
-	return decodeEntry(text)
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		err = &FileModeError{path, mode}
+	}
+	return e, cause(err)
 }
 
 // Set writes the key of profile, mode 0600 from the first moment, into a
@@ -147,7 +158,7 @@ func (f Files) Set(ctx context.Context, profile string, e Entry) error {
 		return err
 	}
 	defer d.Close()
-	if err := f.clear(profile); err != nil {
+	if err := f.clear(profile, path); err != nil {
 		return err
 	}
 	// The name is always the same, so that a process that is killed leaves no key
@@ -188,7 +199,7 @@ func (f Files) Delete(ctx context.Context, profile string) error {
 		return err
 	}
 	defer d.Close()
-	if err := f.clear(profile); err != nil {
+	if err := f.clear(profile, path); err != nil {
 		return err
 	}
 	err = os.Remove(path)
@@ -204,10 +215,9 @@ func (f Files) Delete(ctx context.Context, profile string) error {
 	return d.Sync()
 }
 
-// clear removes the temporary files of profile: those of Set and reserve, and
-// those that ended in a random number, as they did once.
-func (f Files) clear(profile string) error {
-	path := f.place(profile)
+// clear removes the temporary files of profile, whose place is path: those of Set
+// and reserve, and those that ended in a random number, as they did once.
+func (f Files) clear(profile, path string) error {
 	for _, end := range []string{"new", "refresh"} {
 		if err := os.Remove(beside(path, end)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err

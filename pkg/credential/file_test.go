@@ -259,6 +259,43 @@ func TestLinkedFile(t *testing.T) {
 		}
 	}
 
+	// Nor is a file that holds no key, nor what stands beside it.
+	for name, text := range map[string]string{"two lines": "-----BEGIN KEY-----\nabc\n", "no host": `{"key":"sk-other"}`, "empty": ""} {
+		mine := filepath.Join(t.TempDir(), "mine")
+		for _, path := range []string{mine, beside(mine, "new"), beside(mine, "refresh")} {
+			write(t, path, text)
+		}
+		link(mine, files.Path("e"))
+		deleted := files.Delete(ctx, "e")
+		link(mine, files.Path("e"))
+		set := files.Set(ctx, "e", fresh)
+		got, get := files.Get(ctx, "e")
+		if err := errors.Join(deleted, set, get); err != nil || got != fresh {
+			t.Errorf("%s: got %v, %v", name, got, err)
+		}
+		for _, path := range []string{mine, beside(mine, "new"), beside(mine, "refresh")} {
+			if left, err := os.ReadFile(path); err != nil || string(left) != text {
+				t.Errorf("%s: %s: %q, %v", name, path, left, err)
+			}
+		}
+		if err := files.Delete(ctx, "e"); err != nil {
+			t.Error(err)
+		}
+	}
+	// One that others may get at is a key of ours if Set has written it.
+	for text, followed := range map[string]bool{"word\n": false, `{"key":"sk-old","host":"h","set":"2026-01-02T03:04:05Z"}`: true} {
+		path := filepath.Join(t.TempDir(), "loose")
+		write(t, path, text)
+		if err := os.Chmod(path, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		link(path, files.Path("f"))
+		err := files.Delete(ctx, "f")
+		if _, stat := os.Lstat(path); err != nil || followed != errors.Is(stat, os.ErrNotExist) {
+			t.Errorf("%s: %v, %v", text, err, stat)
+		}
+	}
+
 	linked := Files{ConfigDir: t.TempDir()}
 	link(dotfiles, filepath.Join(linked.ConfigDir, "keys"))
 	if err := linked.Set(ctx, "d", fresh); err != nil {

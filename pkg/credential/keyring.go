@@ -32,6 +32,10 @@ var (
 	// ErrLocked says that the keyring is locked and was not unlocked in time.
 	ErrLocked = errors.New("the keyring is locked")
 
+	// ErrAnother says that what was in use is deleted, and that there is another
+	// entry for the profile, made by another program.
+	ErrAnother = errors.New("it has another entry for this profile")
+
 	errNoBus        = fmt.Errorf("%w: no session bus ($DBUS_SESSION_BUS_ADDRESS is not set, and there is no $XDG_RUNTIME_DIR/bus)", ErrNoKeyring)
 	errNoService    = fmt.Errorf("%w: no service on the session bus keeps secrets (gnome-keyring and KWallet do)", ErrNoKeyring)
 	errNoCollection = fmt.Errorf("%w: the secret service has no default keyring yet", ErrNoKeyring)
@@ -92,16 +96,20 @@ func (k Keyring) Set(ctx context.Context, profile string, e Entry) error {
 	})
 }
 
-// Delete removes the key of profile, and looks that it is gone.
+// Delete removes the key of profile, and looks that it is gone. If another has
+// come to light, that is ErrAnother.
 func (k Keyring) Delete(ctx context.Context, profile string) error {
 	return k.change(ctx, profile, func() error {
+		before, unread := keyring.Get(service, profile)
 		if err := keyring.Delete(service, profile); err != nil {
 			return err
 		}
-		_, err := keyring.Get(service, profile)
+		now, err := keyring.Get(service, profile)
 		switch {
-		case err == nil:
+		case err == nil && unread == nil && now == before:
 			return errUnchanged
+		case err == nil:
+			return ErrAnother
 		case !errors.Is(err, keyring.ErrNotFound):
 			return &UnknownError{err}
 		}

@@ -66,17 +66,18 @@ var ErrCut = errors.New("interrupted while the login is refreshed: if it is refu
 // Lock and of ctx; ErrNoLogin; *UnwritableError; and *BoundError, if what is
 // stored now is for another host than old.
 func refresh(ctx context.Context, store Store, profile string, old Entry, patience time.Duration, told func(error)) (Entry, error) {
+	files, inFile := store.(Files)
 	lock, err := lock(ctx, store, profile, patience)
 	switch {
 	case err == nil:
 		defer lock.Close()
-	case errors.Is(err, fs.ErrNotExist): // the folder of files is gone
+	case inFile && errors.Is(err, fs.ErrNotExist): // its folder is gone
 		return Entry{}, ErrNoEntry
-	case !errors.As(err, new(*fs.PathError)):
+	case !errors.Is(err, ErrNoStateDir) && !errors.As(err, new(*fs.PathError)):
 		return Entry{}, err
 	case old.OAuth == nil || old.OAuth.Flow != FlowClient:
 		return Entry{}, &UnwritableError{err}
-	default: // where there can be no lock nothing can be stored, and nothing is spent
+	default: // nothing is spent, and any token of the client's will do
 	}
 	stored, err := store.Get(ctx, profile)
 	switch {
@@ -100,7 +101,7 @@ func refresh(ctx context.Context, store Store, profile string, old Entry, patien
 	}
 	set := func(e Entry) error { return store.Set(ctx, profile, e) }
 	// What the server takes no more once it has answered is not spent for nothing.
-	if files, ok := store.(Files); ok && last.OAuth.Flow != FlowClient && last.unsaved == "" {
+	if inFile && last.OAuth.Flow != FlowClient && last.unsaved == "" {
 		room, err := files.reserve(profile, last)
 		if err != nil {
 			return Entry{}, &UnwritableError{err}

@@ -590,6 +590,22 @@ func TestRefreshWithoutALock(t *testing.T) {
 	if next, err := refresh(ctx, files, "default", old, lockPatience, nobody); err != nil || next.Key != "a1" {
 		t.Errorf("got %q, %v", next.Key, err)
 	}
+	// A login in the keyring has its lock under a home, which may be nowhere.
+	for _, lock := range []string{"", "/proc/nothing/default.lock"} {
+		person, files, _ := server.entry(t)
+		service, nowhere, asked := old, lockedAt{files, lock}, server.asked.Load()
+		_, err := refresh(ctx, nowhere, "default", person, lockPatience, nobody)
+		if !errors.As(err, new(*UnwritableError)) || server.asked.Load() != asked {
+			t.Errorf("%q: got %v; %d requests", lock, err, server.asked.Load()-asked)
+		}
+		if err := files.Set(ctx, "default", service); err != nil {
+			t.Fatal(err)
+		}
+		next, err := refresh(ctx, nowhere, "default", service, lockPatience, nobody)
+		if stored, get := files.Get(ctx, "default"); err != nil || get != nil || next.Key == service.Key || stored.Key != next.Key {
+			t.Errorf("%q: got %q, %v, stored %q, %v", lock, next.Key, err, stored.Key, get)
+		}
+	}
 	if err := os.RemoveAll(filepath.Dir(lock)); err != nil {
 		t.Fatal(err)
 	}
@@ -597,6 +613,14 @@ func TestRefreshWithoutALock(t *testing.T) {
 		t.Errorf("without its folder: %v", err)
 	}
 }
+
+// lockedAt is a store whose lock is elsewhere than in the folder of the files.
+type lockedAt struct {
+	Store
+	path string
+}
+
+func (l lockedAt) lockPath(string) string { return l.path }
 
 func TestLockIsNotWaitedForWithoutEnd(t *testing.T) {
 	defer func(d time.Duration) { lockPatience = d }(lockPatience)

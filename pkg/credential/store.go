@@ -12,9 +12,10 @@ import (
 
 // A Store keeps one Entry a profile.
 //
-// Get and Delete fail with ErrNoEntry if there is none, and Get with
-// *InvalidError if what there is holds no key. Set replaces what was there,
-// wholly or not at all. All fail with *ProfileError for an impossible name.
+// Get and Delete fail with ErrNoEntry if there is none, Get with *InvalidError if
+// what there is holds no key, and Delete with ErrAnother if there is still one
+// behind what it deleted. Set replaces what was there, wholly or not at all.
+// All fail with *ProfileError for an impossible name.
 type Store interface {
 	Get(ctx context.Context, profile string) (Entry, error)
 	Set(ctx context.Context, profile string, e Entry) error
