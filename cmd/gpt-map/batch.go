@@ -74,7 +74,7 @@ func (m *mapper) batchFailed(dir string, err error) error {
 		case errors.Is(err, batch.ErrDamaged):
 			first = "put the file back as it was"
 		case errors.Is(err, batch.ErrUnknown):
-			first = "the provider's own pages may list a batch of that file"
+			first += ", or see whether the provider's own pages list a batch of that file"
 		}
 		err = cli.WithHint(err, "%s; or, to have just the requests of that batch submitted anew, and paid for again, remove %s", first, strings.Join(quoted(lost.Files), " "))
 	case errors.Is(err, batch.ErrInUse):

@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"os"
 	"runtime"
+	"sync"
 
 	"gptpipe/pkg/batch"
 	"gptpipe/pkg/cli"
@@ -105,10 +108,9 @@ func (m *mapper) dryRun() error {
 		}
 		defer submitted.Close()
 	}
-	var asked *batch.Set
+	var asked *questions
 	if m.o.batch || m.client.AsksOnce() {
-		asked = batch.NewSet()
-		defer asked.Close()
+		asked = newQuestions(mostQuestions)
 	}
 	kept := m.client.Kept()
 	t, model := m.money, m.client.Model()
@@ -148,15 +150,9 @@ func (m *mapper) dryRun() error {
 				return struct{}{}, nil
 			}
 		}
-		if asked != nil {
-			fresh, err := asked.Add(req.Body)
-			if err != nil {
-				return struct{}{}, err
-			}
-			if !fresh {
-				sum.Unasked("equal")
-				return struct{}{}, nil
-			}
+		if asked != nil && asked.has(req.Body) {
+			sum.Unasked("equal")
+			return struct{}{}, nil
 		}
 		in, err := counter.Count(req.Body)
 		if err == nil {
@@ -171,6 +167,40 @@ func (m *mapper) dryRun() error {
 	}
 	_, err = io.WriteString(m.sys.Stdout, sum.String())
 	return err
+}
+
+// mostQuestions is how many different questions a dry run keeps to know equal ones by,
+// so that memory ends. Beyond them it says too much, and never too little.
+const mostQuestions = 1 << 20
+
+// questions tells the first of equal questions from the others.
+type questions struct {
+	mu   sync.Mutex
+	seen []uint64 // eight bytes of a sum, which tell a million apart, each as near as may be after its place; 0: free
+	room int
+}
+
+func newQuestions(room int) *questions { return &questions{seen: make([]uint64, 2*room), room: room} }
+
+// has reports whether a question is known. One that is not is from then on, as long
+// as there is room.
+func (q *questions) has(body []byte) bool {
+	h := sha256.Sum256(body)
+	name := max(binary.NativeEndian.Uint64(h[:]), 1)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	at := name % uint64(len(q.seen))
+	for q.seen[at] != 0 {
+		if q.seen[at] == name {
+			return true
+		}
+		at = (at + 1) % uint64(len(q.seen))
+	}
+	if q.room > 0 {
+		q.seen[at] = name
+		q.room--
+	}
+	return false
 }
 
 // nowhere takes results that are none.

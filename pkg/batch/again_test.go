@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -83,6 +85,58 @@ func TestAnew(t *testing.T) {
 	tr.want(t, requests, nil)
 	if n := s.Batches(); n != 3 {
 		t.Errorf("%d batches", n)
+	}
+}
+
+// Before a run of another kind has noted that it gives up what is collected, all of
+// that is there.
+func TestKilledBeforeResultsAreGivenUp(t *testing.T) {
+	s := start(t, standin.Config{})
+	requests := asks(8)
+	tr := newTrial(t, s, requests)
+	tr.succeed(t)
+	tr.Anew = "refresh"
+	tr.test.step = func(name string) error {
+		if name == "save" {
+			return errKilled
+		}
+		return nil
+	}
+	if err := tr.run(t); !errors.Is(err, errKilled) {
+		t.Fatal(err)
+	}
+	tr.Anew, tr.test.step = "", nil
+	tr.succeed(t)
+	tr.want(t, requests, nil)
+	paidOnce(t, s, requests)
+}
+
+// What version 1 has collected, which did not note the kind of a run, is used by one
+// of any kind; the folder is then none of version 1 any more.
+func TestFolderOfVersion1(t *testing.T) {
+	for _, kind := range []string{"", "refresh"} {
+		s := start(t, standin.Config{})
+		requests := asks(9)
+		tr := newTrial(t, s, requests[:8])
+		tr.Anew = kind
+		tr.succeed(t)
+		path := filepath.Join(tr.Dir, "state.json")
+		now := []string{`"version": 2`, fmt.Sprintf(`"anew": %q,`, kind)}
+		state, err := os.ReadFile(path)
+		if err != nil || !strings.Contains(string(state), now[0]) || strings.Count(string(state), now[1]) != 2 {
+			t.Fatalf("%s, %v", state, err)
+		}
+		old := strings.NewReplacer(now[0], `"version": 1`, now[1], "").Replace(string(state))
+		if err := os.WriteFile(path, []byte(old), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		tr.Requests = each(requests)
+		tr.succeed(t)
+		tr.want(t, requests, nil)
+		paidOnce(t, s, requests)
+		if state, err := os.ReadFile(path); err != nil || !strings.Contains(string(state), now[0]) {
+			t.Errorf("%s, %v", state, err)
+		}
 	}
 }
 
@@ -182,20 +236,5 @@ func TestInterruptedWhileItUploads(t *testing.T) {
 	tr.want(t, requests, nil)
 	if len(tr.warn) != 0 || s.Files() != 0 {
 		t.Errorf("%v, %d files are left", tr.warn, s.Files())
-	}
-}
-
-func TestSet(t *testing.T) {
-	t.Setenv("TMPDIR", t.TempDir())
-	s := newSet(64)
-	for round := range 2 {
-		for i := range 5000 {
-			if fresh, err := s.Add(fmt.Append(nil, i)); fresh != (round == 0) || err != nil {
-				t.Fatalf("round %d, %d: %t, %v", round, i, fresh, err)
-			}
-		}
-	}
-	if err := errors.Join(s.Close(), NewSet().Close()); err != nil {
-		t.Error(err)
 	}
 }

@@ -25,7 +25,7 @@ func (r *run) collect(p *part, o object) error {
 	if err != nil {
 		return err
 	}
-	p.Collected, p.Results, p.Anew = true, info.Size(), r.job.Anew
+	p.Collected, p.Results, p.Anew = true, info.Size(), &r.job.Anew
 	for _, id := range []string{p.FileID, o.OutputFileID, o.ErrorFileID} {
 		if id != "" {
 			r.state.Leftovers = append(r.state.Leftovers, id)

@@ -17,7 +17,7 @@ var ErrGone = errors.New("the provider does not have it, for this account")
 var ErrDamaged = errors.New("it is damaged")
 
 // ErrUnknown says that the answer to the creation of a batch was lost, and that
-// the provider does not list its batches.
+// the provider does not list its batches, at present or at all.
 var ErrUnknown = errors.New("it is not known whether a batch was created")
 
 // A LostError tells of batches whose results are not to be had, now or ever:

@@ -294,54 +294,63 @@ func TestLook(t *testing.T) {
 // it is given up, all others are collected, and when its file is removed its
 // requests are submitted.
 func TestProviderWithoutAList(t *testing.T) {
-	s := start(t, standin.Config{Batches: once(standin.Fate{Lose: true})})
-	requests := asks(8) // two batches
-	tr := newTrial(t, s, requests)
-	tr.Client = altered{tr.Client, func(path string, body []byte) []byte {
-		if strings.HasPrefix(path, "/batches?") {
-			return nil
+	for _, instead := range []string{"", "[]", `{"error":"try later"}`} {
+		s := start(t, standin.Config{Batches: once(standin.Fate{Lose: true})})
+		requests := asks(8) // two batches
+		tr := newTrial(t, s, requests)
+		tr.Retries = 1
+		tr.Client = altered{tr.Client, func(path string, body []byte) []byte {
+			switch {
+			case !strings.HasPrefix(path, "/batches?"):
+				return body
+			case instead == "":
+				return nil
+			}
+			return []byte(instead)
+		}}
+		took := 0
+		tr.Took = func(Outcome) error { took++; return nil }
+		var lost *LostError
+		for n := range 2 {
+			if err := tr.run(t); !errors.Is(err, ErrUnknown) || !errors.As(err, &lost) || !strings.Contains(err.Error(), "GET /batches: ") {
+				t.Fatal(err)
+			}
+			if took != 4 || s.Batches() != 2 {
+				t.Errorf("run %d: told of %d, %d batches", n, took, s.Batches())
+			}
+			if underWay, err := UnderWay(tr.Dir); !underWay || err != nil {
+				t.Errorf("under way: %t, %v", underWay, err)
+			}
 		}
-		return body
-	}}
-	took := 0
-	tr.Took = func(Outcome) error { took++; return nil }
-	var lost *LostError
-	for n := range 2 {
-		if err := tr.run(t); !errors.Is(err, ErrUnknown) || !errors.As(err, &lost) || !strings.Contains(err.Error(), "GET /batches: ") {
+		tr.Requests = each(requests[4:]) // which do not need it
+		tr.succeed(t)
+		tr.want(t, requests[4:], nil)
+		files, err := filepath.Glob(lost.Files[0])
+		if err != nil || len(files) != 1 {
+			t.Fatalf("%v, %v", files, err)
+		}
+		if err := os.Remove(files[0]); err != nil {
 			t.Fatal(err)
 		}
-		if took != 4 || s.Batches() != 2 {
-			t.Errorf("run %d: told of %d, %d batches", n, took, s.Batches())
+		tr.warn = nil
+		tr.Requests = each(requests)
+		tr.succeed(t)
+		tr.want(t, requests, nil)
+		if took != 8 || s.Batches() != 3 || len(tr.warn) != 1 || !strings.Contains(tr.warn[0].Error(), "is forgotten") {
+			t.Errorf("told of %d, %d batches, %v", took, s.Batches(), tr.warn)
 		}
-		if underWay, err := UnderWay(tr.Dir); !underWay || err != nil {
-			t.Errorf("under way: %t, %v", underWay, err)
-		}
-	}
-	tr.Requests = each(requests[4:]) // which do not need it
-	tr.succeed(t)
-	tr.want(t, requests[4:], nil)
-	files, err := filepath.Glob(lost.Files[0])
-	if err != nil || len(files) != 1 {
-		t.Fatalf("%v, %v", files, err)
-	}
-	if err := os.Remove(files[0]); err != nil {
-		t.Fatal(err)
-	}
-	tr.warn = nil
-	tr.Requests = each(requests)
-	tr.succeed(t)
-	tr.want(t, requests, nil)
-	if took != 8 || s.Batches() != 3 || len(tr.warn) != 1 || !strings.Contains(tr.warn[0].Error(), "is forgotten") {
-		t.Errorf("told of %d, %d batches, %v", took, s.Batches(), tr.warn)
 	}
 }
 
 // noDeletion is a provider that deletes no files.
-type noDeletion struct{ wire.Sender }
+type noDeletion struct {
+	wire.Sender
+	err llm.Error
+}
 
 func (n noDeletion) Send(ctx context.Context, call wire.Call) (*http.Response, error) {
 	if call.Method == http.MethodDelete {
-		return nil, &llm.Error{Type: llm.InvalidRequest, Status: http.StatusMethodNotAllowed}
+		return nil, &n.err
 	}
 	return n.Sender.Send(ctx, call)
 }
@@ -358,7 +367,7 @@ func TestProviderThatDeletesNothing(t *testing.T) {
 	}})
 	requests := asks(12)
 	tr := newTrial(t, s, requests)
-	tr.Client = noDeletion{tr.Client}
+	tr.Client = noDeletion{tr.Client, llm.Error{Type: llm.InvalidRequest, Status: http.StatusMethodNotAllowed}}
 	tr.succeed(t)
 	tr.want(t, requests, nil)
 	paidOnce(t, s, requests)
@@ -371,4 +380,31 @@ func TestProviderThatDeletesNothing(t *testing.T) {
 	if told != 1 {
 		t.Errorf("told %d times: %v", told, tr.warn)
 	}
+}
+
+// A file that cannot be deleted for a while, of a batch that may yet be created,
+// keeps no other batch waiting.
+func TestDeletionThatFailsForAWhile(t *testing.T) {
+	first := true
+	s := start(t, standin.Config{Faults: func(c standin.Call) standin.Fault {
+		if c.Path == "/v1/batches" && len(c.Body) > 0 && first {
+			first = false
+			return fault("502")
+		}
+		return standin.Fault{}
+	}})
+	requests := asks(8) // two batches
+	tr := newTrial(t, s, requests)
+	tr.Retries = 0
+	honest := tr.Client
+	tr.Client = noDeletion{honest, llm.Error{Type: llm.Server, Status: http.StatusServiceUnavailable, Retry: true}}
+	took := 0
+	tr.Took = func(Outcome) error { took++; return nil }
+	if err := tr.run(t); !errors.Is(err, ErrUnknown) || took != 4 {
+		t.Errorf("%v, told of %d", err, took)
+	}
+	tr.Client = honest
+	tr.succeed(t)
+	tr.want(t, requests, nil)
+	paidOnce(t, s, requests)
 }

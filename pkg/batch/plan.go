@@ -46,7 +46,7 @@ func (pl *planner) add(s sum, model string, body, line []byte, try int) error {
 		o = nil
 	}
 	if o == nil {
-		p := &part{N: r.state.Next, Model: model, Try: try, Anew: r.job.Anew, made: true, needed: true}
+		p := &part{N: r.state.Next, Model: model, Try: try, Anew: &r.job.Anew, made: true, needed: true}
 		f, err := os.OpenFile(r.requestsOf(p), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 		if err != nil {
 			return err

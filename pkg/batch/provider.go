@@ -132,29 +132,34 @@ func (r *run) lookUp(ctx context.Context, tag string, since time.Time) (object, 
 	after := ""
 	for {
 		var list struct {
-			Data    []object `json:"data"`
-			HasMore bool     `json:"has_more"`
+			Data    json.RawMessage `json:"data"` // null in some, where there are none
+			HasMore bool            `json:"has_more"`
 		}
+		var page []object
 		path := "/batches?limit=100"
 		if after != "" {
 			path += "&after=" + url.QueryEscape(after)
 		}
 		err := r.patiently(ctx, func() error {
-			list.Data = nil
-			return r.call(ctx, wire.Call{Method: http.MethodGet, Path: path}, &list)
+			list.Data, page = nil, nil
+			err := r.call(ctx, wire.Call{Method: http.MethodGet, Path: path}, &list)
+			if err == nil && json.Unmarshal(list.Data, &page) != nil {
+				return badAnswer("list")
+			}
+			return err
 		})
 		if err != nil {
 			return object{}, false, err
 		}
-		for _, o := range list.Data {
+		for _, o := range page {
 			if o.Metadata.Tag == tag {
 				return o, true, nil
 			}
 		}
-		if !list.HasMore || len(list.Data) == 0 {
+		if !list.HasMore || len(page) == 0 {
 			return object{}, false, nil
 		}
-		last := list.Data[len(list.Data)-1]
+		last := page[len(page)-1]
 		if last.CreatedAt < oldest || last.ID == after {
 			return object{}, false, nil
 		}

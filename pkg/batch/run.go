@@ -115,10 +115,10 @@ func (r *run) warn(err error) {
 // on, of which this run may not know yet; parts that were not submitted are
 // given up, since their requests may not be asked for any more.
 func (r *run) recover(ctx context.Context) error {
-	var kept []*part
+	var kept, given []*part
 	changed := false
 	for _, p := range r.state.Parts {
-		told := p.Collected && p.Anew != r.job.Anew // the caller has what is worth keeping of it
+		told := p.Collected && r.anewOf(p) != r.job.Anew // the caller has what is worth keeping of it
 		there, err := r.requestsThere(p)
 		if err != nil && !told {
 			return err
@@ -144,13 +144,16 @@ func (r *run) recover(ctx context.Context) error {
 		if p.FileID != "" && !p.Collected {
 			r.state.Leftovers = append(r.state.Leftovers, p.FileID)
 		}
-		if err := errors.Join(os.RemoveAll(r.requestsOf(p)), os.RemoveAll(r.resultsOf(p))); err != nil { // which bears that there is none
-			return err
-		}
+		given = append(given, p)
 	}
 	r.state.Parts = kept
 	if changed {
 		if err := r.save(); err != nil {
+			return err
+		}
+	}
+	for _, p := range given { // one that is noted and lacks a file would be damaged
+		if err := errors.Join(os.RemoveAll(r.requestsOf(p)), os.RemoveAll(r.resultsOf(p))); err != nil { // which bears that there is none
 			return err
 		}
 	}

@@ -32,7 +32,7 @@ type part struct {
 	Bytes int64  `json:"bytes"`
 	Try   int    `json:"try"` // how often its requests have been submitted before
 
-	Anew string `json:"anew,omitempty"` // of the Job that has made it, and then collected it
+	Anew *string `json:"anew,omitempty"` // of the Job that has made it, and then collected it; nil: version 1 did not note it
 
 	FileID string `json:"file_id,omitempty"` // uploaded
 
@@ -73,7 +73,17 @@ func (p *part) submitted() bool { return p.BatchID != "" || !p.Tried.IsZero() }
 // underWay reports whether the provider may be at work on it, or be done.
 func (p *part) underWay() bool { return !p.Collected && p.submitted() }
 
-const stateVersion = 1
+// anewOf is the Anew of a part. One that does not tell fits every job.
+func (r *run) anewOf(p *part) string {
+	if p.Anew == nil {
+		return r.job.Anew
+	}
+	return *p.Anew
+}
+
+// Programs of version 1 take a failure that was collected for the last word, and
+// would pass over the answer of a later batch.
+const stateVersion = 2
 
 func (r *run) path(name string) string { return filepath.Join(r.job.Dir, name) }
 
@@ -110,12 +120,13 @@ func readState(dir string) (s state, err error) {
 		return s, err
 	}
 	err = json.Unmarshal(data, &s)
-	if err == nil && s.Version != stateVersion {
+	if err == nil && s.Version != 1 && s.Version != stateVersion {
 		err = fmt.Errorf("version %d is not known here", s.Version)
 	}
 	if err != nil {
 		return s, fmt.Errorf("%s: %w", path, err)
 	}
+	s.Version = stateVersion // when it is written
 	return s, nil
 }
 

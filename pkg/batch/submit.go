@@ -88,7 +88,7 @@ func (r *run) adopt(p *part, o object) error {
 // withdraw finds out whether a creation was successful that got no answer. If
 // it was, the part has a batch. If not, it has no file any more, so that a
 // creation which is still on its way has nothing to run, unless the provider
-// deletes none. Its error is ErrUnknown where the provider has no list.
+// deletes none. Its error is ErrUnknown where the provider does not answer.
 func (r *run) withdraw(ctx context.Context, p *part) error {
 	last := p.Tried.Add(r.job.test.settle)
 	if most := time.Now().Add(r.job.test.settle); last.After(most) {
@@ -97,10 +97,8 @@ func (r *run) withdraw(ctx context.Context, p *part) error {
 	for wait := r.job.test.pollFirst; ; wait *= 2 {
 		o, found, err := r.lookUp(ctx, r.tag(p), p.Tried)
 		switch {
-		case refusedForGood(err):
-			return fmt.Errorf("%s: %w of %s: GET /batches: %v", r.requestsOf(p), ErrUnknown, p.FileID, err)
 		case err != nil:
-			return fmt.Errorf("GET /batches: %w", err)
+			return r.unclear(p, "GET /batches", err)
 		case found:
 			return r.adopt(p, o)
 		}
@@ -119,10 +117,20 @@ func (r *run) withdraw(ctx context.Context, p *part) error {
 	case refusedForGood(err):
 		r.state.Leftovers = append(r.state.Leftovers, p.FileID)
 	case err != nil:
-		return fmt.Errorf("DELETE /files/%s: %w", p.FileID, err)
+		return r.unclear(p, "DELETE /files/"+p.FileID, err)
 	}
 	p.FileID, p.Tried = "", time.Time{}
 	return r.save()
+}
+
+// unclear is the error of a call of withdraw: ErrUnknown, unless it concerns all
+// parts.
+func (r *run) unclear(p *part, call string, err error) error {
+	var e *llm.Error
+	if !errors.As(err, &e) || e.Final() || errors.As(err, new(*llm.WaitError)) {
+		return fmt.Errorf("%s: %w", call, err)
+	}
+	return fmt.Errorf("%s: %w of %s: %s: %v", r.requestsOf(p), ErrUnknown, p.FileID, call, err)
 }
 
 // maySubmit reports whether another batch can be created now.

@@ -84,7 +84,7 @@ func (r *run) tell(p *part, only bool) error {
 		if err != nil {
 			return err
 		}
-		o := Outcome{Request: Request{Model: p.Model, Body: in.Body}, Anew: p.Anew, Reserved: p.made, Again: r.again(p, at)}
+		o := Outcome{Request: Request{Model: p.Model, Body: in.Body}, Anew: r.anewOf(p), Reserved: p.made, Again: r.again(p, at)}
 		if o.Response, o.Err, err = r.outcome(at); err != nil {
 			return err
 		}
