@@ -100,7 +100,7 @@ func (m *mapper) question(it item) (*llm.Request, result, error) {
 	switch {
 	case m.o.retryFailed && failed && (hasInput || m.o.in == "" && m.prompt.IsTemplate() && kind != "bad_input"):
 		r.Delete("error")
-		if aboutFailure(&r) {
+		if aboutFailure(&r, kind) {
 			r.Delete("gpt")
 		}
 	case failed && (!hasInput || m.o.in == "" && in == "text"):
@@ -126,14 +126,15 @@ func (m *mapper) question(it item) (*llm.Request, result, error) {
 	return req, result{record: r}, nil
 }
 
-// aboutFailure reports whether the field gpt of a record that failed is about the
-// answer that was cut or held back, and not about one of an earlier stage.
-func aboutFailure(r *record.Record) bool {
+// aboutFailure reports whether the field gpt of a record that failed, as kind, is
+// about the answer that was refused, cut or held back, and not about one of an
+// earlier stage.
+func aboutFailure(r *record.Record, kind string) bool {
 	var gpt struct {
 		FinishReason string `json:"finish_reason"`
 	}
 	value, ok := r.Get("gpt")
-	return ok && json.Unmarshal(value, &gpt) == nil && (gpt.FinishReason == "length" || gpt.FinishReason == "content_filter")
+	return ok && json.Unmarshal(value, &gpt) == nil && (kind == string(llm.Refusal) || gpt.FinishReason == "length" || gpt.FinishReason == "content_filter")
 }
 
 // answer answers one record. An error ends the run: the record has not been

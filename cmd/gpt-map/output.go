@@ -59,7 +59,7 @@ func openOutput(sys *cli.System, path string, refresh, forBatch bool, inFlight i
 	j, err := journal.Open(o.partial(), refresh, min(max(int64(inFlight)*reservePerJob, leastReserve), mostReserve))
 	switch {
 	case errors.Is(err, syscall.EFBIG):
-		return nil, cli.WithHint(fmt.Errorf("-o: %w", err), "ulimit -f must leave room for answers in flight: a MiB, or 16 KiB for each of --jobs")
+		return nil, cli.WithHint(fmt.Errorf("-o: %w", err), "ulimit -f must leave room for answers in flight: more than a MiB, or 16 KiB for each of --jobs")
 	case journal.Full(err):
 		return nil, fmt.Errorf("-o: %w", err)
 	}

@@ -36,7 +36,8 @@ func deliver() {
 }
 
 // endBySignal has signals end the process that no command takes. Those that were
-// ignored are left alone, as under nohup, and in the background of a script.
+// ignored, as under nohup and in the background of a script, are left alone, but
+// for SIGTERM, of which Go does not tell.
 func endBySignal(sys *System) {
 	interrupts.end = func(s os.Signal) { exit(sys, &Interrupt{s}) }
 	interrupts.once.Do(func() { panics.Go(deliver) })

@@ -36,13 +36,6 @@ import (
 	"gptpipe/pkg/wire"
 )
 
-// A pacing sends requests as fast as the server bears it, see limit.Adapter.
-type pacing interface {
-	llm.Completer
-	Rate() float64
-	AtOnce() int
-}
-
 // A Client asks one endpoint one model, or with Options.Lines those that requests name.
 type Client struct {
 	llm.Completer
@@ -54,7 +47,7 @@ type Client struct {
 	embeds  bool
 	lines   bool // each names a model of its own
 	sample  int
-	pace    pacing
+	pace    *limit.Adapter
 	caches  bool
 	scope   []string // of the names of requests
 
@@ -165,13 +158,12 @@ func New(sys *cli.System, drain *cli.Drain, flags *cli.Flags, f *Flags, o Option
 	c.retries, c.maxWait = f.retries.N, time.Duration(f.maxWait)
 	c.openHub(drain.Soft, f)
 	c.Completer = observe.Requests(c.wire, c.counters, sys.Name, c.bill)
-	next := c.Completer
-	paced := func(model string) *limit.Adapter { return limit.Adapt(limit.New(next, c.pacer(f, model))) }
 	if o.Lines {
-		c.pace = limit.ByModel(paced)
+		c.Completer = limit.ByModel(c.Completer, func(model string) limit.Pacer { return c.pacer(f, model) })
 	} else {
-		c.pace = paced(p.params.Model)
+		c.Completer = limit.New(c.Completer, c.pacer(f, p.params.Model))
 	}
+	c.pace = limit.Adapt(c.Completer)
 	c.Completer = meter(c.renewing(c.queue(c.pace)))
 	c.Completer = c.masked(answer.Check(c.Completer, p.params.JSON, p.schema))
 	c.Completer = retry.New(c.Completer, retry.Options{

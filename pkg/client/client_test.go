@@ -157,7 +157,7 @@ func TestKeyThatIsRepeated(t *testing.T) {
 		`"usage":{"prompt_tokens":3,"by":"x/KEY","KEY":[{"sum":1.50,"of":"enE3SHEyOVZ0THczVmI3Tm01S2Q4WHIySHM2SmY0R3A="}]}}`
 	whole := strings.NewReplacer("KEY", key, "REFUSAL", "null").Replace(answer)
 	refused := strings.NewReplacer("KEY", key, "REFUSAL", `"no `+key+`"`).Replace(answer)
-	fault := strings.ReplaceAll(`{"error":{"code":"KEY","message":"wrong: KEY"},"choices":"KEY","input":"Bearer KEY"}`, "KEY", key)
+	fault := strings.ReplaceAll(`{"error":{"code":"KEY","message":"wrong: KEY"},"choices":"KEY","output":null,"input":"Bearer KEY"}`, "KEY", key)
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		w.Header().Set("X-Request-Id", "r-"+key)
@@ -198,12 +198,12 @@ func TestKeyThatIsRepeated(t *testing.T) {
 		{"a refusal", stored(ask(t, c, "refuse")), `{"text":"said ` + key + `","model":"m-*","finish_reason":"*","refusal":"no *",` + usage + `,"request_id":"r-*"} refusal: no *`},
 		{"a failure", stored(ask(t, c, "fail")), "null invalid_request (400): wrong: *"},
 		{"all of a failure", failure(c.Complete(t.Context(), &llm.Request{Path: "/chat/completions", Body: []byte(`"fail"`)})),
-			`{"error":{"code":"*","message":"wrong: *"},"choices":"*","input":"Bearer *"} r-*`},
+			`{"error":{"code":"*","message":"wrong: *"},"choices":"*","output":null,"input":"Bearer *"} r-*`},
 		{"all of an answer", stored(c.Complete(t.Context(), entire)), `{"text":"","model":"m-*",` + usage + `,"body":{"id":"*","model":"m-*","service_tier":"*",` +
 			`"choices":[{"index":0,"finish_reason":"*","message":{"content":"said ` + key + `","refusal":null}}],` + usage + `},"request_id":"r-*"} <nil>`},
 		{"of a batch", stored(batch.Read(200, []byte(refused))), `{"text":"said ` + key + `","model":"m-*","finish_reason":"*","refusal":"no *",` + usage + `} refusal: no *`},
 		{"a failure of a batch", stored(batch.Read(0, []byte(`{"code":"x","message":"wrong: `+key+`"}`))), "null server: wrong: *"},
-		{"a line of a batch", strings.ReplaceAll(string(batch.Mask([]byte(fault))), redact.Mask, "*"), `{"error":{"code":"*","message":"wrong: *"},"choices":"*","input":"Bearer *"}`},
+		{"a line of a batch", strings.ReplaceAll(string(batch.Mask([]byte(fault))), redact.Mask, "*"), `{"error":{"code":"*","message":"wrong: *"},"choices":"*","output":null,"input":"Bearer *"}`},
 		{"no JSON", string(batch.Mask([]byte(key))), redact.Mask},
 	} {
 		if test.got != test.want {

@@ -66,14 +66,17 @@ func (c *Client) maskJSON(data []byte) []byte {
 func maskStrings(data []byte, hide func(string) string) []byte {
 	depth := 0
 	answer := 0     // the depth of what the model has had a part in; 0: it has not begun
+	begins := false // with the value that comes next
 	theirs := false // the string that comes next
 	return tokens().ReplaceAllFunc(data, func(token []byte) []byte {
 		quoted, isName := bytes.CutSuffix(token, []byte(":"))
-		keep := theirs && !isName
-		theirs = false
+		keep, first := theirs && !isName, begins
+		theirs, begins = false, false
 		switch token[0] {
 		case '{', '[':
-			depth++
+			if depth++; first {
+				answer = depth
+			}
 		case '}', ']':
 			if depth--; depth < answer {
 				answer = 0
@@ -84,10 +87,8 @@ func maskStrings(data []byte, hide func(string) string) []byte {
 		}
 		text, _ := scan.Text(bytes.TrimSpace(quoted))
 		if isName {
-			theirs = answer > 0 && depth >= answer && said[text]
-			if answer == 0 && within[text] {
-				answer = depth + 1
-			}
+			theirs = answer > 0 && said[text]
+			begins = answer == 0 && within[text]
 		}
 		hidden := hide(text)
 		if hidden == text {

@@ -10,56 +10,34 @@ import (
 // maxModels is how many models have limits of their own; what other names there are is asked under one.
 const maxModels = 256
 
-// ByModel sends the requests for each model through a chain of their own, which
-// make makes of its name: a provider's limits are those of a model. Beyond 256
-// models the rest have that of "".
-func ByModel(make func(model string) *Adapter) *Models {
-	return &Models{make: make, chains: map[string]*Adapter{}}
+// ByModel is New for requests that name different models: each has the pacer
+// that make makes of its name. Beyond 256 of them the rest have that of "".
+func ByModel(next llm.Completer, make func(model string) Pacer) llm.Completer {
+	return &byModel{next: next, make: make, limiters: map[string]llm.Completer{}}
 }
 
-// Models is what ByModel makes of several models.
-type Models struct {
-	make func(model string) *Adapter
+type byModel struct {
+	next llm.Completer
+	make func(model string) Pacer
 
-	mu     sync.Mutex
-	chains map[string]*Adapter
+	mu       sync.Mutex
+	limiters map[string]llm.Completer
 }
 
-// Complete implements llm.Completer.
-func (m *Models) Complete(ctx context.Context, req *llm.Request) (*llm.Response, error) {
-	return m.of(req.Model).Complete(ctx, req)
+func (b *byModel) Complete(ctx context.Context, req *llm.Request) (*llm.Response, error) {
+	return b.of(req.Model).Complete(ctx, req)
 }
 
-func (m *Models) of(model string) *Adapter {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.chains[model] == nil && len(m.chains) >= maxModels {
+func (b *byModel) of(model string) llm.Completer {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.limiters[model] == nil && len(b.limiters) >= maxModels {
 		model = ""
 	}
-	a := m.chains[model]
-	if a == nil {
-		a = m.make(model)
-		m.chains[model] = a
+	l := b.limiters[model]
+	if l == nil {
+		l = New(b.next, b.make(model))
+		b.limiters[model] = l
 	}
-	return a
-}
-
-// Rate is the sum of the models' rates, see Adapter, or 0 if one has none.
-func (m *Models) Rate() float64 { return sumOf(m, (*Adapter).Rate) }
-
-// AtOnce is the sum of what the models have in flight at most, or 0 if one has
-// as many as come.
-func (m *Models) AtOnce() int { return sumOf(m, (*Adapter).AtOnce) }
-
-func sumOf[N int | float64](m *Models, of func(*Adapter) N) (sum N) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, a := range m.chains {
-		n := of(a)
-		if n == 0 {
-			return 0
-		}
-		sum += n
-	}
-	return sum
+	return l
 }

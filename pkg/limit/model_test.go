@@ -11,15 +11,14 @@ import (
 	"gptpipe/pkg/pace"
 )
 
-// Each model has the whole limit, and a server that turns one away slows no other; however many names there are, there
-// are not more than so many pacers.
+// Each model has the whole limit, and however many names there are, there are not more than so many pacers.
 func TestByModel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(0)
 		made := map[string]int{}
-		c := ByModel(func(model string) *Adapter {
+		c := ByModel(s, func(model string) Pacer {
 			made[model]++
-			return Adapt(New(s, Local(pace.Limits{PerSecond: 1})))
+			return Local(pace.Limits{PerSecond: 1})
 		})
 		begun := time.Now()
 		var all sync.WaitGroup
@@ -38,31 +37,6 @@ func TestByModel(t *testing.T) {
 		all.Wait()
 		if len(made) != maxModels+1 || made[""] != 1 || made["a"] != 1 {
 			t.Errorf("%d pacers, %d for the rest, %d of a", len(made), made[""], made["a"])
-		}
-	})
-}
-
-func TestOneModelSlowsNoOther(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newServer(50 * time.Millisecond)
-		s.answer = func(_ int, req *llm.Request) (*llm.Response, error) {
-			if req.Model == "bad" {
-				return nil, &llm.Error{Type: llm.RateLimit, Status: 429, Retry: true, Wait: 20 * time.Second, HasWait: true}
-			}
-			return &llm.Response{}, nil
-		}
-		m := ByModel(func(string) *Adapter { return Adapt(New(s, Local(pace.Limits{}))) })
-		for range 3 {
-			m.Complete(t.Context(), &llm.Request{Model: "good"})
-			m.Complete(t.Context(), &llm.Request{Model: "bad"})
-			if m.of("bad").Rate() > 0 && m.Rate() != 0 {
-				t.Error("a rate is told for all, and one has none")
-			}
-			begun := time.Now()
-			m.Complete(t.Context(), &llm.Request{Model: "good"})
-			if took := time.Since(begun); took != 50*time.Millisecond {
-				t.Errorf("a request for another model took %v", took)
-			}
 		}
 	})
 }
