@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"strings"
 	"time"
@@ -94,8 +95,26 @@ func (s *settings) complete(sys *cli.System) error {
 
 // open connects to the keeper, and starts one if there is none.
 func (s *settings) open(ctx context.Context, sys *cli.System) (*hub.Client, error) {
+	return s.openFolder(ctx, sys, s.cache)
+}
+
+// openUser connects to the keeper of the user's own folder, which has the limits and counters whatever --cache is. It is
+// the one of --cache, cached, if that is the same, there is none, or it cannot be used, as for all who would use it.
+func (s *settings) openUser(ctx context.Context, sys *cli.System, cached *hub.Client) (*hub.Client, error) {
+	own := cli.CacheDir(sys.Getenv)
+	if own == "" || hub.Same(own, s.cache) {
+		return cached, nil
+	}
+	user, err := s.openFolder(ctx, sys, own)
+	if e, ok := errors.AsType[*hub.Error](err); ok && e.Permanent {
+		return cached, nil
+	}
+	return user, err
+}
+
+func (s *settings) openFolder(ctx context.Context, sys *cli.System, dir string) (*hub.Client, error) {
 	return hub.Open(ctx, hub.Config{
-		Dir:        s.cache,
+		Dir:        dir,
 		RuntimeDir: sys.Getenv("XDG_RUNTIME_DIR"),
 		Command:    []string{cli.Sibling("gpt-cache"), "serve"},
 		Linger:     time.Duration(s.linger),

@@ -14,9 +14,9 @@ import (
 	"gptpipe/pkg/observe"
 )
 
-// prometheus writes the counters of all processes, and what the keeper holds.
-func prometheus(ctx context.Context, c *hub.Client) ([]byte, error) {
-	totals, err := c.Totals(ctx)
+// prometheus writes the counters of all the user's processes, and what the keeper of the cache holds.
+func prometheus(ctx context.Context, user, c *hub.Client) ([]byte, error) {
+	totals, err := user.Totals(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -31,6 +31,9 @@ func prometheus(ctx context.Context, c *hub.Client) ([]byte, error) {
 	err = observe.Write(&b, totals)
 	return b.Bytes(), err
 }
+
+// scrapeLinger has the keeper that is started for a scrape be there for the next.
+const scrapeLinger = cli.Duration(5 * time.Minute)
 
 // contentType is that of the text exposition format.
 const contentType = "text/plain; version=0.0.4; charset=utf-8"
@@ -79,7 +82,8 @@ func (s *scraped) serve(sys *cli.System) {
 	}
 }
 
-// scrape asks the keeper, which is this process, as any other would.
+// scrape asks the keeper, which is this process, as any other would, and that of the user's own folder if that is
+// another.
 func scrape(ctx context.Context, sys *cli.System, s *settings) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
@@ -88,5 +92,12 @@ func scrape(ctx context.Context, sys *cli.System, s *settings) ([]byte, error) {
 		return nil, err
 	}
 	defer c.Close()
-	return prometheus(ctx, c)
+	apart := *s
+	apart.linger = scrapeLinger
+	user, err := apart.openUser(ctx, sys, c)
+	if err != nil {
+		return nil, err
+	}
+	defer user.Close()
+	return prometheus(ctx, user, c)
 }

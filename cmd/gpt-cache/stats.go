@@ -21,8 +21,13 @@ func stats(ctx context.Context, sys *cli.System, s *settings, args []string) err
 		return err
 	}
 	defer c.Close()
+	user, err := s.openUser(ctx, sys, c)
+	if err != nil {
+		return err
+	}
+	defer user.Close()
 	if *exposition {
-		text, err := prometheus(ctx, c)
+		text, err := prometheus(ctx, user, c)
 		if err != nil {
 			return err
 		}
@@ -34,6 +39,10 @@ func stats(ctx context.Context, sys *cli.System, s *settings, args []string) err
 		return err
 	}
 	storage, err := c.Storage(ctx)
+	if err != nil {
+		return err
+	}
+	limits, err := user.Sharing(ctx)
 	if err != nil {
 		return err
 	}
@@ -55,7 +64,8 @@ func stats(ctx context.Context, sys *cli.System, s *settings, args []string) err
 	for _, broken := range storage.Broken {
 		fmt.Fprintf(&b, "broken: %s\n", broken)
 	}
-	sharing(&b, st.Sharing)
+	fmt.Fprintf(&b, "leases: %d\nwaiting: %d\n", st.Sharing.Leases, st.Sharing.Waiting)
+	budgets(&b, limits.Budgets)
 	_, err = io.WriteString(sys.Stdout, b.String())
 	return err
 }

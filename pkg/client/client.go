@@ -30,7 +30,6 @@ import (
 	"gptpipe/pkg/limit"
 	"gptpipe/pkg/llm"
 	"gptpipe/pkg/observe"
-	"gptpipe/pkg/pace"
 	"gptpipe/pkg/price"
 	"gptpipe/pkg/retry"
 	"gptpipe/pkg/wire"
@@ -62,7 +61,8 @@ type Client struct {
 	retries   int
 	maxWait   time.Duration
 	refreshes bool
-	hub       *hub.Client
+	user      *hub.Client // limits and counters; nil: they are not shared
+	answers   *hub.Client // nil: they are not shared
 	counters  *observe.Counters
 	retried   atomic.Int64
 	asks      chan struct{} // closed before the first request
@@ -137,7 +137,7 @@ func New(sys *cli.System, drain *cli.Drain, flags *cli.Flags, f *Flags, o Option
 	c.scope = scope(f, p)
 	if o.Dry {
 		if _, err := os.Stat(p.cacheDir); err == nil && !f.noCache && !f.refresh {
-			c.openHub(drain.Soft, f)
+			c.openAnswers(drain.Soft, f)
 		}
 		return c, nil
 	}
@@ -156,7 +156,7 @@ func New(sys *cli.System, drain *cli.Drain, flags *cli.Flags, f *Flags, o Option
 		return nil, err
 	}
 	c.retries, c.maxWait = f.retries.N, time.Duration(f.maxWait)
-	c.openHub(drain.Soft, f)
+	c.openHubs(drain.Soft, f)
 	c.Completer = observe.Requests(c.wire, c.counters, sys.Name, c.bill)
 	if o.Lines {
 		c.Completer = limit.ByModel(c.Completer, func(model string) limit.Pacer { return c.pacer(f, model) })
@@ -175,7 +175,7 @@ func New(sys *cli.System, drain *cli.Drain, flags *cli.Flags, f *Flags, o Option
 	if o.Embed {
 		c.Completer = gather.New(c.Completer, o.Jobs, f.retries.N > 0)
 	}
-	c.caches = c.hub != nil && !f.noCache
+	c.caches = c.answers != nil && !f.noCache
 	c.Completer = c.cached(c.missing(c.Completer), c.refreshes)
 	c.told = c.tell(tellEvery)
 	return c, nil
@@ -191,34 +191,10 @@ func scope(f *Flags, p plan) []string {
 	}
 }
 
-// openHub reaches the state that all processes share. Without it the program
-// goes on, and says so.
-func (c *Client) openHub(ctx context.Context, f *Flags) {
-	h, err := func() (*hub.Client, error) {
-		if c.plan.cacheDir == "" {
-			return nil, errors.New("neither HOME nor XDG_CACHE_HOME is set")
-		}
-		return hub.Open(ctx, hub.Config{
-			Dir:        c.plan.cacheDir,
-			RuntimeDir: c.sys.Getenv("XDG_RUNTIME_DIR"),
-			Command:    []string{cli.Sibling("gpt-cache"), "serve"},
-			Linger:     time.Duration(f.linger),
-			Notice:     func(text string) { c.sys.Log.Warnf("%s", text) },
-		})
-	}()
-	if err != nil {
-		if ctx.Err() == nil {
-			c.sys.Log.Warnf("no shared cache: %v; going on without it", err)
-		}
-		return
-	}
-	c.hub = h
-}
-
 // pacer keeps the limits on a model over all processes, or without a hub in this one.
 func (c *Client) pacer(f *Flags, model string) limit.Pacer {
-	limits := pace.Limits{PerSecond: float64(f.perSecond), PerMinute: float64(f.perMinute), TokensPerMinute: float64(f.tpm)}
-	if c.hub == nil {
+	limits := f.limits()
+	if c.user == nil {
 		return limit.Local(limits)
 	}
 	// By the profile and not the key: a rotated key is no fresh budget.
@@ -228,7 +204,7 @@ func (c *Client) pacer(f *Flags, model string) limit.Pacer {
 		PerMinute:       limits.PerMinute,
 		TokensPerMinute: limits.TokensPerMinute,
 	}
-	return limit.Shared(c.hub, b, c.maxWait,
+	return limit.Shared(c.user, b, c.maxWait,
 		func(err error) { c.unshared("limits are no longer shared: %v", err) },
 		func(d time.Duration) {
 			c.sys.Log.Infof("the server has asked to wait; going on in %v", d.Round(time.Second))
@@ -337,9 +313,7 @@ func (c *Client) Close() {
 		c.endUse()
 		c.told()
 	}
-	if c.hub != nil {
-		c.hub.Close()
-	}
+	c.closeHubs()
 }
 
 // Failure is the error of a run that ends because of err, with its status.

@@ -17,6 +17,7 @@ import (
 	"gptpipe/pkg/cli"
 	"gptpipe/pkg/credential"
 	"gptpipe/pkg/llm"
+	"gptpipe/pkg/pace"
 	"gptpipe/pkg/wire"
 )
 
@@ -203,6 +204,10 @@ func (f *Flags) plan(sys *cli.System) (p plan, err error) {
 	}
 	p.metrics, err = f.metricsFile()
 	return p, err
+}
+
+func (f *Flags) limits() pace.Limits {
+	return pace.Limits{PerSecond: float64(f.perSecond), PerMinute: float64(f.perMinute), TokensPerMinute: float64(f.tpm)}
 }
 
 // metricsFile is where the file of --metrics-file is, which is going to be replaced.

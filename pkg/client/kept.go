@@ -52,8 +52,8 @@ func (c *Client) cached(next llm.Completer, refresh bool) llm.Completer {
 		return next
 	}
 	var store cache.Store
-	if c.hub != nil {
-		store = cache.Shared(c.hub)
+	if c.answers != nil {
+		store = cache.Shared(c.answers)
 	}
 	return cache.New(next, store, cache.Options{
 		Scope:   c.scope,

@@ -42,6 +42,7 @@ import (
 	"sync"
 	"time"
 
+	"gptpipe/pkg/hub/place"
 	"gptpipe/pkg/hub/proto"
 )
 
@@ -129,6 +130,13 @@ func (c *Client) Close() error {
 	}
 	l.fail(ErrClosed)
 	return nil
+}
+
+// Same reports whether two names of cache folders are of the same one.
+func Same(a, b string) bool {
+	a, err := place.Resolve(a)
+	b, errB := place.Resolve(b)
+	return err == nil && errB == nil && a == b
 }
 
 // Dir is where the keeper is found: the cache folder, or if that is on a network

@@ -8,11 +8,9 @@ import (
 	"gptpipe/pkg/hub"
 )
 
-// sharing shows the questions that somebody asks the model just now, those who wait for their answers, and each rate
-// budget with the limits in force, and for how long the server has asked to wait.
-func sharing(b *strings.Builder, s hub.Sharing) {
-	fmt.Fprintf(b, "leases: %d\nwaiting: %d\n", s.Leases, s.Waiting)
-	for _, u := range s.Budgets {
+// budgets shows each rate budget with the limits in force, and for how long the server has asked to wait.
+func budgets(b *strings.Builder, list []hub.BudgetUse) {
+	for _, u := range list {
 		if u.PerSecond == 0 && u.PerMinute == 0 && u.TokensPerMinute == 0 && u.Held <= 0 && u.Waiting == 0 {
 			continue // nothing holds it
 		}
