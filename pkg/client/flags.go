@@ -99,9 +99,13 @@ func (f *Flags) Register(flags *cli.Flags) {
 // complete reads what the arguments left open from the environment and the
 // configuration files: first that of the profile, then the general one.
 func (f *Flags) complete(sys *cli.System, flags *cli.Flags) error {
+	levelAlone := func() bool { return flags.Given("log-level") && !flags.Given("quiet") }
+	loud := levelAlone()
+	defer func() { f.quiet = f.quiet && !loud }() // what comes later, and beats no level that was named before
 	if err := flags.Environment(sys.Getenv, map[string]string{"base-url": "OPENAI_BASE_URL"}); err != nil {
 		return err
 	}
+	loud = loud || levelAlone()
 	dir := cli.ConfigDir(sys.Getenv)
 	if dir != "" {
 		if err := flags.ProfileFrom(filepath.Join(dir, "config")); err != nil {

@@ -218,6 +218,27 @@ func TestEveryFlagHasAVariable(t *testing.T) {
 	}
 }
 
+// A level that was named beats a quiet from further down.
+func TestQuiet(t *testing.T) {
+	for _, test := range []struct {
+		u    user
+		want bool
+	}{
+		{user{args: []string{"-q", "--log-level", "debug"}}, true},
+		{user{env: map[string]string{"GPT_LOG_LEVEL": "debug", "GPT_QUIET": "1"}}, true},
+		{user{args: []string{"-q"}, env: map[string]string{"GPT_LOG_LEVEL": "debug"}}, true},
+		{user{args: []string{"--log-level", "debug"}, env: map[string]string{"GPT_QUIET": "1"}}, false},
+		{user{args: []string{"--log-level", "debug"}, files: map[string]string{"config": "quiet\n"}}, false},
+		{user{env: map[string]string{"GPT_LOG_LEVEL": "debug"}, files: map[string]string{"profiles/default": "quiet\n"}}, false},
+		{user{files: map[string]string{"config": "log-level debug\nquiet\n"}}, true},
+	} {
+		f, _, err := test.u.plan(t)
+		if err != nil || f.quiet != test.want {
+			t.Errorf("%+v: quiet %v, %v", test.u, f.quiet, err)
+		}
+	}
+}
+
 // What makes no sense is status 2 before anything is opened: no connection, no
 // cache, no key asked for.
 func TestNonsenseIsUsageAndOpensNothing(t *testing.T) {

@@ -17,13 +17,19 @@ import (
 	"gptpipe/test/standin"
 )
 
-// A real Prometheus scrapes the keeper while a run lasts, and sees what is in flight and what is done.
+// A real Prometheus scrapes the keeper while a run lasts, and sees what is in flight and what is done; also one that has
+// answers alone.
 func TestPrometheusScrapes(t *testing.T) {
+	t.Run("the user's cache", func(t *testing.T) { scrape(t) })
+	t.Run("another", func(t *testing.T) { scrape(t, "--cache", t.TempDir()) })
+}
+
+func scrape(t *testing.T, cache ...string) {
 	t.Parallel()
 	j := newJob(t, standin.Config{Latency: time.Second})
-	j.records, j.jobs = 300, 7
+	j.records, j.jobs, j.flags = 300, 7, cache
 	scraped, web := freePort(t), freePort(t)
-	j.background("gpt-cache", "serve", "--metrics-listen", scraped)
+	j.background("gpt-cache", append([]string{"serve", "--metrics-listen", scraped}, cache...)...)
 
 	dir := t.TempDir()
 	config := filepath.Join(dir, "prometheus.yml")
