@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -9,7 +10,7 @@ import (
 )
 
 // budgets shows each rate budget with the limits in force, and for how long the server has asked to wait.
-func budgets(b *strings.Builder, list []hub.BudgetUse) {
+func budgets(b io.Writer, list []hub.BudgetUse) {
 	for _, u := range list {
 		if u.PerSecond == 0 && u.PerMinute == 0 && u.TokensPerMinute == 0 && u.Held <= 0 && u.Waiting == 0 {
 			continue // nothing holds it

@@ -2,7 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
+	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -99,17 +100,20 @@ func (s *settings) open(ctx context.Context, sys *cli.System) (*hub.Client, erro
 }
 
 // openUser connects to the keeper of the user's own folder, which has the limits and counters whatever --cache is. It is
-// the one of --cache, cached, if that is the same, there is none, or it cannot be used, as for all who would use it.
+// the one of --cache, cached, if that is the same, or the user can have no folder of his own.
 func (s *settings) openUser(ctx context.Context, sys *cli.System, cached *hub.Client) (*hub.Client, error) {
 	own := cli.CacheDir(sys.Getenv)
 	if own == "" || hub.Same(own, s.cache) {
 		return cached, nil
 	}
 	user, err := s.openFolder(ctx, sys, own)
-	if e, ok := errors.AsType[*hub.Error](err); ok && e.Permanent {
+	if err == nil {
+		return user, nil
+	}
+	if _, missing := os.Stat(own); missing != nil {
 		return cached, nil
 	}
-	return user, err
+	return nil, fmt.Errorf("limits and counters: %w", err)
 }
 
 func (s *settings) openFolder(ctx context.Context, sys *cli.System, dir string) (*hub.Client, error) {

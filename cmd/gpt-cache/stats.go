@@ -1,12 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
-	"io"
-	"strings"
 
 	"gptpipe/pkg/cli"
+	"gptpipe/pkg/hub"
 )
 
 // stats shows what the keeper holds and has done, one thing a line, or as metrics.
@@ -21,37 +21,48 @@ func stats(ctx context.Context, sys *cli.System, s *settings, args []string) err
 		return err
 	}
 	defer c.Close()
-	user, err := s.openUser(ctx, sys, c)
+	user, without := s.openUser(ctx, sys, c)
+	if without == nil {
+		defer user.Close()
+	}
+	var text []byte
+	switch {
+	case !*exposition:
+		text, err = described(ctx, s.cache, user, c)
+	case without == nil:
+		text, err = prometheus(ctx, user, c)
+	}
 	if err != nil {
 		return err
 	}
-	defer user.Close()
-	if *exposition {
-		text, err := prometheus(ctx, user, c)
-		if err != nil {
-			return err
-		}
-		_, err = sys.Stdout.Write(text)
+	if _, err := sys.Stdout.Write(text); err != nil {
 		return err
 	}
+	return without
+}
+
+// described is for people. User may be nil.
+func described(ctx context.Context, folder string, user, c *hub.Client) ([]byte, error) {
 	st, err := c.Stats(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	storage, err := c.Storage(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	limits, err := user.Sharing(ctx)
-	if err != nil {
-		return err
+	var limits hub.Sharing
+	if user != nil {
+		if limits, err = user.Sharing(ctx); err != nil {
+			return nil, err
+		}
 	}
 	where := "on disk"
 	if storage.Memory != "" {
 		where = "in memory"
 	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "folder: %s\n", s.cache)
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "folder: %s\n", folder)
 	fmt.Fprintf(&b, "entries: %d\n", st.Entries)
 	fmt.Fprintf(&b, "bytes: %d (%s %s)\n", st.Bytes, size(st.Bytes), where)
 	fmt.Fprintf(&b, "bound: %d (%s)\n", storage.Bound, size(storage.Bound))
@@ -66,6 +77,5 @@ func stats(ctx context.Context, sys *cli.System, s *settings, args []string) err
 	}
 	fmt.Fprintf(&b, "leases: %d\nwaiting: %d\n", st.Sharing.Leases, st.Sharing.Waiting)
 	budgets(&b, limits.Budgets)
-	_, err = io.WriteString(sys.Stdout, b.String())
-	return err
+	return b.Bytes(), nil
 }

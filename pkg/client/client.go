@@ -61,7 +61,8 @@ type Client struct {
 	retries   int
 	maxWait   time.Duration
 	refreshes bool
-	user      *hub.Client // limits and counters; nil: they are not shared
+	limits    *hub.Client // that has them; nil: they are this process's own
+	counts    *hub.Client // nil: nothing is counted
 	answers   *hub.Client // nil: they are not shared
 	counters  *observe.Counters
 	retried   atomic.Int64
@@ -75,7 +76,7 @@ type Client struct {
 	mu     sync.Mutex
 	prices map[string]*price.Price // by model, those that have been looked up; nil: not known
 
-	why atomic.Pointer[string] // the last reason that something is not shared
+	why sync.Map // by hub, the last reason that something is not shared
 }
 
 // Options are what the commands differ in.
@@ -194,7 +195,7 @@ func scope(f *Flags, p plan) []string {
 // pacer keeps the limits on a model over all processes, or without a hub in this one.
 func (c *Client) pacer(f *Flags, model string) limit.Pacer {
 	limits := f.limits()
-	if c.user == nil {
+	if c.limits == nil {
 		return limit.Local(limits)
 	}
 	// By the profile and not the key: a rotated key is no fresh budget.
@@ -204,20 +205,11 @@ func (c *Client) pacer(f *Flags, model string) limit.Pacer {
 		PerMinute:       limits.PerMinute,
 		TokensPerMinute: limits.TokensPerMinute,
 	}
-	return limit.Shared(c.user, b, c.maxWait,
-		func(err error) { c.unshared("limits are no longer shared: %v", err) },
+	return limit.Shared(c.limits, b, c.maxWait,
+		func(err error) { c.unshared(c.limits, "limits are no longer shared: %v", err) },
 		func(d time.Duration) {
 			c.sys.Log.Infof("the server has asked to wait; going on in %v", d.Round(time.Second))
 		})
-}
-
-// unshared tells that something is no longer shared, unless the reason is one that was told before: cache and limits
-// mostly fail together.
-func (c *Client) unshared(format string, err error) {
-	why := err.Error()
-	if before := c.why.Swap(&why); before == nil || *before != why {
-		c.sys.Log.Warnf(format, err)
-	}
 }
 
 // reportRetry tells of long waits, at most every ten seconds, and of each at

@@ -61,7 +61,7 @@ func (c *Client) cached(next llm.Completer, refresh bool) llm.Completer {
 		Refresh: refresh,
 		Label:   c.label,
 		Hit:     func(req *llm.Request) { c.counters.Count(observe.CacheHits, c.sys.Name, req.Model) },
-		Broken:  func(err error) { c.unshared("the cache has failed: %v; going on without it", err) },
+		Broken:  func(err error) { c.unshared(c.answers, "the cache has failed: %v; going on without it", err) },
 		Full:    func(err error) { c.sys.Log.Warnf("not every answer could be kept in the cache: %v", err) },
 	})
 }

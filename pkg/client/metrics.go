@@ -78,12 +78,12 @@ func (c *Client) tell(every time.Duration) (end func()) {
 // these, or nil if they could not be had. What the hub did not take it takes the
 // next time.
 func (c *Client) handOn(patience time.Duration) map[string]float64 {
-	if c.user == nil {
+	if c.counts == nil {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	totals, err := c.user.Add(ctx, c.counters.Take(), c.counters.Gauges())
+	totals, err := c.counts.Add(ctx, c.counters.Take(), c.counters.Gauges())
 	if err != nil {
 		return nil
 	}
@@ -99,8 +99,8 @@ func (c *Client) writeMetrics(patience time.Duration) {
 		return
 	}
 	var totals map[string]float64
-	if c.user != nil {
-		dir, err := lockFolder(c.user.Dir(), patience)
+	if c.counts != nil {
+		dir, err := lockFolder(c.counts.Dir(), patience)
 		if err != nil {
 			c.sys.Log.Warnf("--metrics-file: %s is left to the other processes that write it: %v", c.plan.metrics, err)
 			return

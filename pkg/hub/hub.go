@@ -39,6 +39,8 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
+	"os"
 	"sync"
 	"time"
 
@@ -99,7 +101,8 @@ type Client struct {
 }
 
 // Open connects to the keeper of c.Dir, and starts one when there is none. The context bounds the opening alone. All
-// its errors are of type *Error, or the context's.
+// its errors are of type *Error, or the context's. With an error that is not permanent there is a client, too: it tries
+// again when it is used, but not at once.
 func Open(ctx context.Context, c Config) (*Client, error) {
 	folder, dir, err := locate(c.Dir)
 	if err != nil {
@@ -108,10 +111,12 @@ func Open(ctx context.Context, c Config) (*Client, error) {
 	client := &Client{folder: folder, dir: dir, config: c, connecting: make(chan struct{}, 1), adding: make(chan struct{}, 1)}
 	rand.Read(client.session[:])
 	client.share()
-	if _, err := client.connected(ctx); err != nil {
+	switch _, err := client.connected(ctx); {
+	case isPermanent(err):
 		return nil, err
+	default:
+		return client, err
 	}
-	return client, nil
 }
 
 // Close leaves the keeper, once it has read what was to be told to it without a reply, for which it has a second. Calls
@@ -134,9 +139,14 @@ func (c *Client) Close() error {
 
 // Same reports whether two names of cache folders are of the same one.
 func Same(a, b string) bool {
-	a, err := place.Resolve(a)
+	a, errA := place.Resolve(a)
 	b, errB := place.Resolve(b)
-	return err == nil && errB == nil && a == b
+	if errA != nil || errB != nil || a == b {
+		return errA == nil && errB == nil
+	}
+	infoA, errA := os.Stat(a)
+	infoB, errB := os.Stat(b)
+	return errA == nil && errB == nil && os.SameFile(infoA, infoB) // one of them is mounted
 }
 
 // Dir is where the keeper is found: the cache folder, or if that is on a network
@@ -156,6 +166,9 @@ func (c *Client) connected(ctx context.Context) (*link, error) {
 		return l, err
 	}
 	l, err := c.connect(ctx)
+	if errors.Is(err, ErrSilent) || errors.Is(err, ErrVersion) {
+		err = c.ours(err)
+	}
 	if err == nil && l.notice != "" && c.config.Notice != nil {
 		c.config.Notice(l.notice)
 	}
@@ -203,8 +216,13 @@ func (c *Client) current() (*link, error) {
 func (c *Client) silent() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.failed, c.failedAt = passing(ErrSilent), time.Now()
+	c.failed, c.failedAt = c.ours(passing(ErrSilent)), time.Now()
 	return c.failed
+}
+
+// ours adds to an error of the keeper's which one it is: a process may have two.
+func (c *Client) ours(err error) error {
+	return &Error{Permanent: isPermanent(err), Err: fmt.Errorf("%s: %w", c.folder, err)}
 }
 
 // call sends a request and waits for its reply, for at most limit if that is not 0, over a new connection if the one

@@ -95,7 +95,8 @@ func stop(ctx context.Context, folder string, onDemand bool) error {
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, io.EOF):
+	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.EOF):
 		return permanent(fmt.Errorf("%w serves %s", ErrNoKeeper, folder))
 	case isPermanent(err):
 		return err

@@ -128,10 +128,10 @@ func (k *keeper) requests(conn *net.UnixConn, r *bufio.Reader, session [16]byte,
 	}
 }
 
-// answer does what a request asks. An error means that it is no request.
+// answer does what a request asks. An error means that there is no reply: it is no request, or one for the next keeper.
 func (k *keeper) answer(f proto.Frame, session [16]byte) (proto.Frame, error) {
 	body, err := k.do(f, session)
-	if errors.Is(err, proto.ErrMessage) {
+	if errors.Is(err, proto.ErrMessage) || errors.Is(err, errRemoved) {
 		return proto.Frame{}, err
 	}
 	reply := proto.Frame{Code: proto.OK, ID: f.ID, Body: body}

@@ -13,7 +13,8 @@
 // A keeper may be killed at any moment. Entries that were acknowledged are in Badger's logs, which are mapped files and
 // outlive it; counters lose at most what came in the last two seconds. A database that can no more be opened, or has
 // crashed keepers, is moved aside, see broken.go and crash.go. On a network file system all is in memory, see
-// place.Base. On a full disk values are read and not stored, see full.go. A database that takes no writes for some
+// place.Base. One whose folder was removed leaves as soon as it has to do with files, and its users start another. On a
+// full disk values are read and not stored, see full.go. A database that takes no writes for some
 // seconds has the keeper leave, and the next one tries again, see stuck.go.
 //
 // Who has which lease, and how far each rate budget has been used, stands in two small files before anybody is told, see
@@ -108,6 +109,7 @@ func Serve(ctx context.Context, c Config) error {
 	}
 	k.store = newStore(dir, cmp.Or(c.CacheSize, DefaultSize), network)
 	k.store.leave = k.leave
+	k.store.owned = func() bool { return lock.Named(dir, place.OwnerLock) }
 	defer func() {
 		if !k.store.unclosed.Load() { // else the next keeper has to wait for the end of this process
 			lock.Unlock()

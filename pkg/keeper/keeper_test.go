@@ -209,3 +209,46 @@ func TestFilesArePrivate(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// Who removes the folder under a keeper begins anew: all come to one keeper, and what the first is given reaches it.
+func TestFolderIsRemoved(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "cache")
+	first := open(t, dir)
+	if err := first.Put(t.Context(), key("before"), []byte("x"), "", 0); err != nil {
+		t.Fatal(err)
+	}
+	before := pid(t, first)
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	second := open(t, dir)
+	after := pid(t, second)
+	if after == before {
+		t.Fatal("the keeper is the same")
+	}
+	if err := first.Put(t.Context(), key("after"), []byte("y"), "", 0); err != nil {
+		t.Fatal(err)
+	}
+	if p := pid(t, first); p != after {
+		t.Errorf("the first is with keeper %d, the second with %d", p, after)
+	}
+	for name, want := range map[string]bool{"before": false, "after": true} {
+		if _, found, err := second.Get(t.Context(), key(name)); found != want || err != nil {
+			t.Errorf("%s: %v, %v", name, found, err)
+		}
+	}
+	for syscall.Kill(before, 0) == nil {
+		time.Sleep(10 * time.Millisecond)
+	}
+
+	// One that has nothing to do but count notices it, too.
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	for pid(t, first) == after {
+		if _, err := first.Add(t.Context(), map[string]float64{"n": 1}, nil); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}

@@ -9,7 +9,8 @@ import (
 	"gptpipe/pkg/pace"
 )
 
-// A ledger is the file in which accounts outlive the keeper, a slot for each budget that has had limits.
+// A ledger is the file in which accounts outlive the keeper, a slot for each budget that has had limits, or for which
+// the server has asked to wait.
 //
 // Times are of the wall clock, because no other outlives the machine, and are used once, when the file is read: a clock
 // that was set back meanwhile counts as one that stood still, and one that was set forward repays what was owed.
@@ -66,12 +67,12 @@ func (l *ledger) open(name string) (*pace.Account, int, pace.Limits) {
 	return pace.Restore(f.State, f.at), f.slot, f.Limits
 }
 
-// write stores the account of a budget, unless it has never had limits.
+// write stores the account of a budget, unless there is nothing to be remembered.
 func (l *ledger) write(b *budget) {
-	if b.slot < 0 && b.limits == (pace.Limits{}) {
+	now := time.Now()
+	if b.slot < 0 && b.limits == (pace.Limits{}) && b.Held(now) == 0 {
 		return
 	}
-	now := time.Now()
 	b.slot = l.file.write(b.slot, &entry{
 		Name:    sha256.Sum256([]byte(b.name)),
 		Written: now.UnixNano(),

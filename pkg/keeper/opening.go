@@ -36,6 +36,9 @@ func (s *store) openGeneration(g *generation, write bool) (err error) {
 var errNothing = errors.New("nothing is stored")
 
 func (s *store) openOnDisk(g *generation, write bool) error {
+	if err := s.checkOwned(); err != nil {
+		return err
+	}
 	begun, broken := manifest(g.dir)
 	if broken {
 		return s.moveAside(g, "its MANIFEST is missing")

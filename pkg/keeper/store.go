@@ -56,6 +56,7 @@ type store struct {
 	lost     atomic.Pointer[error] // why the store was given up
 	unclosed atomic.Bool           // a database is open that only the end of the process closes
 	leave    func()                // has the keeper leave
+	owned    func() bool           // says whether the folder is still the keeper's
 	removing sync.WaitGroup
 	crashes  *crashLog
 	notices  notices
@@ -64,7 +65,8 @@ type store struct {
 // newStore makes the store of a folder that is there; its open makes it ready. If network names a file system that other
 // machines share, where a lock may lie to us, all is kept in memory.
 func newStore(dir string, bound int64, network string) *store {
-	s := &store{dir: dir, bound: bound, crashes: new(crashLog), keep: func(*badger.DB, bool) {}, leave: func() {}}
+	s := &store{dir: dir, bound: bound, crashes: new(crashLog), keep: func(*badger.DB, bool) {}, leave: func() {},
+		owned: func() bool { return true }}
 	if network != "" {
 		s.bound = min(bound, memorySize)
 		s.memory = "the cache folder is on a network file system (" + network + ")"
@@ -184,8 +186,22 @@ func (s *store) openOlder(write bool) error {
 	return err
 }
 
-// checkSpace returns place.ErrNoSpace if there would be too little left after n bytes more.
+// errRemoved says that the folder was removed under the keeper, and may be another's by now.
+var errRemoved = errors.New("the cache folder was removed")
+
+// checkOwned has the keeper leave if the folder is not its own any more, for users to come to the next one's.
+func (s *store) checkOwned() error {
+	if s.owned() {
+		return nil
+	}
+	return s.giveUp(errRemoved)
+}
+
+// checkSpace returns place.ErrNoSpace if there would be too little left after n bytes more, or errRemoved.
 func (s *store) checkSpace(n int) error {
+	if err := s.checkOwned(); err != nil {
+		return err
+	}
 	if s.memory != "" {
 		return nil
 	}
