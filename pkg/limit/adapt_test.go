@@ -1,6 +1,7 @@
 package limit
 
 import (
+	"cmp"
 	"context"
 	"sync/atomic"
 	"testing"
@@ -24,6 +25,7 @@ type bounded struct {
 	tokens  bool
 	asks    bool // those turned away to wait until there is room
 	kind    llm.Error
+	burst   int // of a bucket; 0: the limit
 
 	bucket       *rate.Limiter
 	window       time.Time
@@ -52,7 +54,7 @@ func (s *bounded) admit(now time.Time) (ok bool, remaining float64, reset, room 
 }
 
 func (s *bounded) complete(takes func() time.Duration) llm.Func {
-	s.bucket = rate.NewLimiter(rate.Limit(s.limit/s.period.Seconds()), int(s.limit))
+	s.bucket = rate.NewLimiter(rate.Limit(s.limit/s.period.Seconds()), cmp.Or(s.burst, int(s.limit)))
 	var mu = make(chan struct{}, 1)
 	return func(ctx context.Context, _ *llm.Request) (*llm.Response, error) {
 		mu <- struct{}{}

@@ -82,12 +82,8 @@ func (l *limiter) Complete(ctx context.Context, req *llm.Request) (*llm.Response
 	}
 	resp, err := l.next.Complete(ctx, req)
 	e := llm.Failed(err)
-	if e != nil && e.HasWait {
-		most := maxOtherHold
-		if e.Type == llm.RateLimit {
-			most = maxHold
-		}
-		l.pacer.Hold(min(e.Wait, most))
+	if wait := held(e); wait > 0 {
+		l.pacer.Hold(wait)
 	}
 	switch {
 	case reserved.at.IsZero():
@@ -98,6 +94,17 @@ func (l *limiter) Complete(ctx context.Context, req *llm.Request) (*llm.Response
 		l.pacer.Settle(reserved, 0) // a request that failed used no tokens
 	}
 	return resp, err
+}
+
+// held is for how long a failure holds all requests.
+func held(e *llm.Error) time.Duration {
+	switch {
+	case e == nil || !e.HasWait:
+		return 0
+	case e.Type == llm.RateLimit:
+		return min(e.Wait, maxHold)
+	}
+	return min(e.Wait, maxOtherHold)
 }
 
 func (l *limiter) estimate(req *llm.Request) int {
