@@ -30,8 +30,9 @@ const leastReset = 10 * time.Second
 // (AIMD), but that the increase is in proportion, for nobody knows the scale. Of
 // latency nothing is concluded: it varies with the length of answers.
 //
-// Fewer than eight requests say nothing, and cut nothing: the wait that the server
-// asks for, or the backoff of retries, is the first answer. When a cut knows
+// Fewer than eight requests say nothing, and cut nothing: the backoff of retries,
+// or the wait that the server asks for, is the first answer. If it asks for one,
+// the first cut waits for thirty-two. When a cut knows
 // little, slow start finds the rate: it doubles with each eight answers, in a
 // second at the soonest. It ends with the next request that is turned away; or
 // at 87 % of the rate that was cut, if something got through at that. A rate that

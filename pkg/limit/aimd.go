@@ -85,7 +85,7 @@ func (a *Adapter) turnedAway(now, begun time.Time, why *llm.Error) {
 	a.turned.add(now)
 	if !begun.Before(a.cut) { // else the cut is the answer to it
 		a.refused++
-		a.judge(now)
+		a.judge(now, held(why))
 	}
 	// Those who were let through would gather behind the hold, and start together when it ends.
 	if wait := held(why); min(wait.Seconds()*a.found, float64(a.waiting.Load())) > few {
@@ -93,12 +93,17 @@ func (a *Adapter) turnedAway(now, begun time.Time, why *llm.Error) {
 	}
 }
 
-// judge cuts the rate if what was turned away is a reason to.
-func (a *Adapter) judge(now time.Time) {
+// judge cuts the rate if what was turned away is a reason to. A wait that was
+// asked for is held, and mostly all that is needed: the first cut knows more then.
+func (a *Adapter) judge(now time.Time, wait time.Duration) {
+	least := float64(few)
+	if a.found == 0 && wait >= settled {
+		least = enough
+	}
 	switch {
 	case a.found < a.start && a.grown.After(a.cut):
 		a.cutTo(decrease*a.found, 0, now) // slow start has met the limit
-	case a.sent < few || now.Sub(a.cut) < settled || now.Before(a.blind) || a.found > 0 && a.refused <= tolerated*a.sent:
+	case a.sent < least || now.Sub(a.cut) < settled || now.Before(a.blind) || a.found > 0 && a.refused <= tolerated*a.sent:
 		return
 	case a.harmful(now):
 		a.cutTo(a.before, 0, now)
