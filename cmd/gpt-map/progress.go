@@ -124,11 +124,15 @@ func (m *mapper) status(now time.Time) string {
 	if tokens := m.progress.tokens.Load(); tokens > 0 {
 		fmt.Fprintf(&line, ", %s tokens", short(tokens))
 	}
+	held := "held"
+	if m.o.format.Value == "batch" {
+		held = "a model held" // of several the slowest, which the rate above is not bounded by
+	}
 	if pace := m.client.Pace(); pace > 0 {
-		fmt.Fprintf(&line, ", held to %.3g/s", pace)
+		fmt.Fprintf(&line, ", %s to %.3g/s", held, pace)
 	}
 	if most := m.client.AtOnce(); most > 0 {
-		fmt.Fprintf(&line, ", held to %d at once", most)
+		fmt.Fprintf(&line, ", %s to %d at once", held, most)
 	}
 	return line.String()
 }

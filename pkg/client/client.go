@@ -35,6 +35,13 @@ import (
 	"gptpipe/pkg/wire"
 )
 
+// A pacing sends requests as fast as the server bears it, see limit.Adapter.
+type pacing interface {
+	llm.Completer
+	Rate() float64
+	AtOnce() int
+}
+
 // A Client asks one endpoint one model, or with Options.Lines those that requests name.
 type Client struct {
 	llm.Completer
@@ -46,7 +53,7 @@ type Client struct {
 	embeds  bool
 	lines   bool // each names a model of its own
 	sample  int
-	pace    *limit.Adapter
+	pace    pacing
 	caches  bool
 	scope   []string // of the names of requests
 
@@ -159,12 +166,13 @@ func New(sys *cli.System, drain *cli.Drain, flags *cli.Flags, f *Flags, o Option
 	c.retries, c.maxWait = f.retries.N, time.Duration(f.maxWait)
 	c.openHubs(drain.Soft, f)
 	c.Completer = observe.Requests(c.wire, c.counters, sys.Name, c.bill)
+	next := c.Completer
+	paced := func(model string) *limit.Adapter { return limit.Adapt(limit.New(next, c.pacer(f, model))) }
 	if o.Lines {
-		c.Completer = limit.ByModel(c.Completer, func(model string) limit.Pacer { return c.pacer(f, model) })
+		c.pace = limit.ByModel(paced)
 	} else {
-		c.Completer = limit.New(c.Completer, c.pacer(f, p.params.Model))
+		c.pace = paced(p.params.Model)
 	}
-	c.pace = limit.Adapt(c.Completer)
 	c.Completer = meter(c.renewing(c.queue(c.pace)))
 	c.Completer = c.masked(answer.Check(c.Completer, p.params.JSON, p.schema))
 	c.Completer = retry.New(c.Completer, retry.Options{
@@ -263,10 +271,12 @@ func (c *Client) BatchJob() batch.Job {
 // Retried is how many attempts have been repeated so far.
 func (c *Client) Retried() int64 { return c.retried.Load() }
 
-// Pace is how many requests a second are sent, because the server bears no more; 0: as many as there are.
+// Pace is how many requests a second are sent, because the server bears no more; 0: as many as there are. Of several
+// models it is that of the slowest, see limit.Models.
 func (c *Client) Pace() float64 { return c.pace.Rate() }
 
 // AtOnce is how many requests are in flight at most, because the server is overloaded by more; 0: as many as there are.
+// Of several models it is that of the one with the fewest.
 func (c *Client) AtOnce() int { return c.pace.AtOnce() }
 
 // Model is the name of the model that is asked.
