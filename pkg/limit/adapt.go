@@ -25,18 +25,19 @@ const leastReset = 10 * time.Second
 //
 // Where it says nothing, requests that are turned away (429), if they are more
 // than a few in a thousand, cut the rate to 87 % of what got through, once a
-// second at most, unless that has done nothing but harm; and it grows again by
-// some per cent a second. That is additive increase and multiplicative decrease
-// (AIMD), but that the increase is in proportion, for nobody knows the scale. Of
-// latency nothing is concluded: it varies with the length of answers.
+// second at most; and it grows again by some per cent a second. That is additive
+// increase and multiplicative decrease (AIMD), but that the increase is in
+// proportion, for nobody knows the scale. If less gets through with each cut, it
+// is not our rate that requests are turned away for: then the cuts are undone, and
+// there are none for a while. Of latency nothing is concluded: it varies with the
+// length of answers.
 //
 // Fewer than eight requests say nothing, and cut nothing: the backoff of retries,
 // or the wait that the server asks for, is the first answer. If it asks for one,
-// the first cut waits for thirty-two. When a cut knows
-// little, slow start finds the rate: it doubles with each eight answers, in a
-// second at the soonest. It ends with the next request that is turned away; or
-// at 87 % of the rate that was cut, if something got through at that. A rate that
-// holds nobody up is lifted.
+// the first cut waits for thirty-two. After a cut that knew little, or went deep,
+// slow start finds the rate: it doubles with each eight answers, in a second at
+// the soonest, until a request is turned away, or the rate is near what it was. A
+// rate that holds nobody up is lifted.
 //
 // A server that says that it is overloaded has too many requests at once, and
 // it is their number that is bounded, by AIMD too.
@@ -56,7 +57,6 @@ type Adapter struct {
 	told   float64    // starts a second by what the server says; 0: as many as one likes
 	aimd              // the same by what it turned away
 	starts times
-	turned times   // when requests were turned away
 	tokens float64 // mean of an answer
 	known  float64 // answers that it is the mean of
 }
@@ -110,6 +110,9 @@ func (a *Adapter) Complete(ctx context.Context, req *llm.Request) (*llm.Response
 func (a *Adapter) begin(now time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.starts.n == 0 {
+		a.since = now
+	}
 	a.starts.add(now)
 	a.sent++
 }

@@ -1,6 +1,7 @@
 package limit
 
 import (
+	"cmp"
 	"math"
 	"time"
 
@@ -15,7 +16,9 @@ const (
 	settled  = time.Second // until a cut shows, in which there is no other
 
 	tolerated = 0.004            // of the requests since the last cut may be turned away without another
-	blindness = 30 * time.Second // after cuts that did harm
+	blindness = 30 * time.Second // after cuts that did harm; if they do so again, twice as long
+	longest   = 5 * time.Minute  // of that, and of a series of cuts
+	cameBack  = 0.97             // of the rate before a cut
 
 	// After a cut the rate grows by a power of e: of this much for each second and
 	// for its square, or for each answer and its cube, whichever is less. So it
@@ -37,17 +40,16 @@ type aimd struct {
 	growth  float64   // answers since then
 	start   float64   // up to here it grows by slow start
 	cut     time.Time // when it was last cut
+	since   time.Time // then, or the first request
 	passed  float64   // answers since then
 	sent    float64   // requests since then
 	refused float64   // of these
 
-	lastThrough  float64   // what got through a second before the last cut
-	lastPart     float64   // the part that was turned away then
-	useless      int       // cuts in a row after which less got through
-	before       float64   // the rate before the first of them
-	firstThrough float64   // what got through a second then
-	firstAnswers float64   // answers a second then
-	blind        time.Time // nothing is cut before
+	cutFrom float64 // what found was then
+	series  series
+	blind   time.Time     // nothing is cut before
+	blinded time.Duration // for how long that is
+	usual   counts        // of the cuts that did harm
 }
 
 // grow raises the rate for the answer to a request that was begun at a time. By
@@ -73,8 +75,7 @@ func (a *Adapter) grow(now, begun time.Time) {
 
 // idle says whether the rate holds nobody up: it is far above what is asked.
 func (a *Adapter) idle(now time.Time) bool {
-	n, span := a.starts.last(now)
-	return a.found > max(few, 4*float64(n)/span.Seconds()) && now.After(a.blind) &&
+	return a.found > max(few, 4*a.tried(now)) && now.After(a.blind) &&
 		(a.waiting.Load() == 0 || a.found > fastest)
 }
 
@@ -82,10 +83,9 @@ func (a *Adapter) idle(now time.Time) bool {
 func (a *Adapter) turnedAway(now, begun time.Time, why *llm.Error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.turned.add(now)
 	if !begun.Before(a.cut) { // else the cut is the answer to it
 		a.refused++
-		a.judge(now, held(why))
+		a.judge(now, held(why), now.Sub(begun))
 	}
 	// Those who were let through would gather behind the hold, and start together when it ends.
 	if wait := held(why); min(wait.Seconds()*a.found, float64(a.waiting.Load())) > few {
@@ -95,7 +95,7 @@ func (a *Adapter) turnedAway(now, begun time.Time, why *llm.Error) {
 
 // judge cuts the rate if what was turned away is a reason to. A wait that was
 // asked for is held, and mostly all that is needed: the first cut knows more then.
-func (a *Adapter) judge(now time.Time, wait time.Duration) {
+func (a *Adapter) judge(now time.Time, wait, lag time.Duration) {
 	least := float64(few)
 	if a.found == 0 && wait >= settled {
 		least = enough
@@ -103,90 +103,123 @@ func (a *Adapter) judge(now time.Time, wait time.Duration) {
 	switch {
 	case a.found < a.start && a.grown.After(a.cut):
 		a.cutTo(decrease*a.found, 0, now) // slow start has met the limit
-	case a.sent < least || now.Sub(a.cut) < settled || now.Before(a.blind) || a.found > 0 && a.refused <= tolerated*a.sent:
+	case a.sent < least || now.Sub(a.cut) < settled || a.found > 0 && a.refused <= tolerated*a.sent:
 		return
-	case a.harmful(now):
-		a.cutTo(a.before, 0, now)
-		a.blind = now.Add(blindness)
+	case now.Before(a.blind) && !a.worse(a.usual):
+		return
+	case a.harmful(now, lag):
+		a.undo(now)
 	default:
-		a.cutTo(max(decrease*a.borne(now), slowest), a.threshold(), now)
+		rate := max(decrease*a.borne(now), slowest)
+		a.cutTo(rate, a.threshold(rate, now), now)
 	}
 	a.enforce(now)
 }
 
-// borne is the rate that the server has borne since the last cut.
-func (a *Adapter) borne(now time.Time) float64 {
-	through := a.through(now)
-	switch {
-	case a.found > 0: // which was wrong by the part that was refused; but there may have been a queue
-		return a.found * max(1-a.refused/max(a.sent, a.refused), 0.5)
-	case a.passed == 0: // what was tried was too fast, and that is all
-		n, span := a.starts.last(now)
-		return max(through, float64(n)/span.Seconds()/2)
+// undo takes the cuts of a series back, and has none follow for a while.
+func (a *Adapter) undo(now time.Time) {
+	if now.Sub(a.blind) > 4*a.blinded {
+		a.blinded = 0
 	}
-	return through
+	a.blinded = min(max(2*a.blinded, blindness), longest)
+	a.usual = a.series.counts
+	a.cutTo(a.series.rate, 0, now)
+	a.blind = now.Add(a.blinded)
 }
 
-// threshold is the rate that slow start is to end at, after a cut for what is
-// known since the last: none, if that is enough, and infinity, if it says nothing
-// of how much gets through.
-func (a *Adapter) threshold() float64 {
+// worse says whether a clearly larger part is turned away than was of so many requests before.
+func (a *Adapter) worse(before counts) bool {
+	now := counts{a.sent, a.refused}
+	return now.sent >= enough && now.part() > before.part()+0.1+3*math.Hypot(now.chance(), before.chance())
+}
+
+// counts are of requests.
+type counts struct{ sent, refused float64 }
+
+func (c counts) part() float64   { return c.refused / max(c.sent, 1) }
+func (c counts) chance() float64 { return math.Sqrt(c.part() * (1 - c.part()) / max(c.sent, 1)) }
+
+// borne is the rate that the server has borne since the last cut, at least.
+func (a *Adapter) borne(now time.Time) float64 {
 	switch {
-	case a.passed == 0 || a.found == 0 && a.sent < enough:
+	case a.found > 0: // which was wrong by the part that was refused; but there may have been a queue
+		rate := a.found
+		if a.waiting.Load() == 0 { // which bounded nothing
+			rate = min(rate, a.tried(now))
+		}
+		return rate * max(1-a.refused/max(a.sent, a.refused), 0.5)
+	case a.passed == 0: // what was tried was too fast, and that is all
+		return a.tried(now) / 2
+	}
+	return a.passed / max(now.Sub(a.since), instant).Seconds()
+}
+
+// threshold is where slow start is to end after a cut to a rate, for what is
+// known since the last: nowhere, if that says nothing of how much gets through;
+// and if it says much, at half of what was tried, as with TCP (RFC 5681), but
+// that is not twice the rate.
+func (a *Adapter) threshold(rate float64, now time.Time) float64 {
+	switch {
+	case a.passed == 0 || a.found == 0:
 		return math.Inf(1)
 	case a.sent < enough:
 		return decrease * a.found
 	}
-	return 0
+	return min(decrease*min(a.found, a.tried(now))/2, 2*rate)
 }
 
-// harmful judges the last cuts: if with the rate what gets through has gone down
-// three times running, by more than chance, and as large a part is turned away as
-// ever, it is not our rate that requests are turned away for, but say that of
-// others who share the limit. Two numbers must say so: where refusals take long to
-// come, more seem to get through of a higher rate, and answers may be those to
-// requests from before the cut.
-func (a *Adapter) harmful(now time.Time) bool {
-	span := max(now.Sub(a.cut).Seconds(), 1)
-	rate, part := a.found, a.refused/max(a.sent, a.refused)
-	through, answers := (a.sent-a.refused)/span, a.passed/span
-	if a.found == 0 {
-		n, span := a.starts.last(now)
-		rate, through, part = float64(n)/span.Seconds(), a.through(now), 1
-		answers = min(through, a.passed)
-	}
+// harmful judges the cuts so far: they are, if the rate has gone down with them to little more than half, and what gets
+// through with it, as chance alone would not have it. Then it is not our rate that requests are turned away for, but say
+// that of others who share the limit: of a limit of ours as much gets through after a cut as before, or nothing is turned
+// away, and the rate comes back. Where most is turned away, it is taken for a limit far below.
+func (a *Adapter) harmful(now time.Time, lag time.Duration) bool {
+	s := &a.series
+	known := now.Add(-lag) // the refusals of requests that were begun before are here
+	w := window{a.found, a.sent - float64(a.starts.within(now, lag)) - a.refused, known.Sub(a.cut).Seconds()}
+	back := a.found == 0 || a.found > max(cameBack*a.cutFrom, slowest)
 	switch {
-	case a.found == 0 || through > 0.93*a.lastThrough || changed(part, a.lastPart):
-		a.useless, a.before, a.firstThrough, a.firstAnswers = 0, rate, through, answers
-	default:
-		a.useless++
+	case back || now.Sub(s.begun) > longest || s.sent > 0 && a.worse(s.counts):
+		*s = series{begun: now, rate: cmp.Or(a.found, a.tried(now))}
+		return false
+	case w.passed < few || w.span <= 0: // which says too little
+		return false
 	}
-	a.lastThrough, a.lastPart = through, part
-	return a.useless >= 3 && fewer(through, a.firstThrough, span) && fewer(answers, a.firstAnswers, span)
+	s.sent, s.refused = s.sent+a.sent, s.refused+a.refused
+	if s.first == (window{}) {
+		s.first = w
+		return false
+	}
+	return w.rate < 0.6*s.first.rate && s.part() < 0.6 && w.fewer(s.first)
 }
 
-// fewer says whether one number of events a second is lower than another, both
-// over a span, by twice what chance would do.
-func fewer(now, before, span float64) bool {
-	return now*span < before*span-2*math.Sqrt(before*span)
+// A series is of cuts between which the rate has not come back.
+type series struct {
+	begun time.Time
+	rate  float64 // before the first
+	first window  // after it
+	counts
 }
 
-// changed says whether the part of the requests that is turned away is clearly another
-// than before: less, so that the cut has helped; or so much more that the server can do
-// less than it could, and what gets through has gone down with that.
-func changed(part, before float64) bool {
-	return math.Abs(part-before) > 0.1 && (part < 0.7*before || part > 5*before)
+// A window is what has happened since a cut.
+type window struct{ rate, passed, span float64 }
+
+// fewer says whether less got through than in a window before, by more than chance, and that more because of the rate
+// than of a limit.
+func (w window) fewer(before window) bool {
+	less := math.Log(w.passed / w.span / (before.passed / before.span))
+	chance := math.Sqrt(1/w.passed + 1/before.passed)
+	return less < -2.5*chance && less < math.Log(w.rate/before.rate)/2
 }
 
 func (a *Adapter) cutTo(rate, start float64, now time.Time) {
+	a.cutFrom = a.found
 	a.found, a.base, a.start = rate, rate, start
-	a.cut, a.grown = now, now
+	a.cut, a.grown, a.since = now, now, now
 	a.growth, a.passed, a.sent, a.refused = 0, 0, 0, 0
 }
 
-// through is how many requests a second are not turned away, as far as that is
-// known of those in flight.
-func (a *Adapter) through(now time.Time) float64 {
-	starts, span := a.starts.last(now)
-	return max(float64(starts-a.turned.within(now, span)), 0) / span.Seconds()
+// tried is how many requests a second are begun.
+func (a *Adapter) tried(now time.Time) float64 {
+	n, span := a.starts.last(now)
+	return float64(n) / span.Seconds()
 }

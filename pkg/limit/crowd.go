@@ -157,3 +157,10 @@ func (c *crowd) cutTo(bound float64, now time.Time) {
 	c.base = max(bound, 1)
 	c.most, c.cut, c.answered, c.refused = c.base, now, 0, 0
 }
+
+// changed says whether the part of the requests that is turned away is clearly another
+// than before: less, so that the cut has helped; or so much more that the server can do
+// less than it could, and what gets through has gone down with that.
+func changed(part, before float64) bool {
+	return math.Abs(part-before) > 0.1 && (part < 0.7*before || part > 5*before)
+}

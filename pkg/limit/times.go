@@ -2,7 +2,10 @@ package limit
 
 import "time"
 
-const mostTimes = 2048 // that are remembered
+const (
+	mostTimes = 2048                  // that are remembered
+	instant   = 50 * time.Millisecond // in which there is no rate
+)
 
 // times are when things happened last, in a ring that grows up to mostTimes.
 type times struct {
@@ -39,6 +42,8 @@ func (t *times) last(now time.Time) (n int, span time.Duration) {
 		return n, t.back(now, n)
 	case n < least:
 		return least, max(t.back(now, least), time.Second)
+	case n == t.n: // it has only begun
+		return n, max(t.back(now, n), instant)
 	}
 	return n, time.Second
 }

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Few times take little memory, and many no more than a second needs.
+// Few times take little memory, and many no more than a second needs. What has only begun has a rate, too.
 func TestTimes(t *testing.T) {
 	var s times
 	now := time.Now()
@@ -13,8 +13,11 @@ func TestTimes(t *testing.T) {
 		now = now.Add(10 * time.Millisecond)
 		s.add(now)
 	}
-	if n, span := s.last(now); n != 3 || span != time.Second || cap(s.at) > few {
+	if n, span := s.last(now); n != 3 || span != instant || cap(s.at) > few {
 		t.Errorf("%d in %v, room for %d", n, span, cap(s.at))
+	}
+	if n, span := s.last(now.Add(200 * time.Millisecond)); n != 3 || span != 220*time.Millisecond {
+		t.Errorf("%d in %v", n, span)
 	}
 	for range 2 * mostTimes {
 		now = now.Add(100 * time.Microsecond)
