@@ -29,6 +29,7 @@ const (
 
 	few    = 8  // requests of which fewer say nothing, and answers that a rate is taken from, if there are not as many in a second
 	enough = 32 // requests of which fewer say little
+	least  = 4  // of which a verdict is made
 )
 
 // An aimd is the state of the rate that is found by what is turned away. The
@@ -96,14 +97,14 @@ func (a *Adapter) turnedAway(now, begun time.Time, why *llm.Error) {
 // judge cuts the rate if what was turned away is a reason to. A wait that was
 // asked for is held, and mostly all that is needed: the first cut knows more then.
 func (a *Adapter) judge(now time.Time, wait, lag time.Duration) {
-	least := float64(few)
+	known := float64(few)
 	if a.found == 0 && wait >= settled {
-		least = enough
+		known = enough
 	}
 	switch {
 	case a.found < a.start && a.grown.After(a.cut):
 		a.cutTo(decrease*a.found, 0, now) // slow start has met the limit
-	case a.sent < least || now.Sub(a.cut) < settled || a.found > 0 && a.refused <= tolerated*a.sent:
+	case a.sent < known || now.Sub(a.cut) < settled || a.found > 0 && a.refused <= tolerated*a.sent:
 		return
 	case now.Before(a.blind) && !a.worse(a.usual):
 		return
@@ -181,7 +182,7 @@ func (a *Adapter) harmful(now time.Time, lag time.Duration) bool {
 	case back || now.Sub(s.begun) > longest || s.sent > 0 && a.worse(s.counts):
 		*s = series{begun: now, rate: cmp.Or(a.found, a.tried(now))}
 		return false
-	case w.passed < few || w.span <= 0: // which says too little
+	case w.passed < least || w.span <= 0:
 		return false
 	}
 	s.sent, s.refused = s.sent+a.sent, s.refused+a.refused
@@ -189,7 +190,7 @@ func (a *Adapter) harmful(now time.Time, lag time.Duration) bool {
 		s.first = w
 		return false
 	}
-	return w.rate < 0.6*s.first.rate && s.part() < 0.6 && w.fewer(s.first)
+	return s.refused >= least && s.part() < 0.6 && w.rate < 0.6*s.first.rate && w.fewer(s.first)
 }
 
 // A series is of cuts between which the rate has not come back.
