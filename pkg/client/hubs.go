@@ -60,8 +60,9 @@ func (c *Client) openHub(ctx context.Context, f *Flags, dir string) (*hub.Client
 		Linger:     time.Duration(f.linger),
 		Notice:     func(text string) { c.sys.Log.Warnf("%s", text) },
 	})
-	if ctx.Err() != nil { // the run is to end, and not to try again
-		return nil, err
+	if ctx.Err() != nil && h != nil { // the run is to end, and not to try again
+		h.Close()
+		return nil, context.Cause(ctx)
 	}
 	return h, err
 }

@@ -2,6 +2,7 @@ package keeper
 
 import (
 	"cmp"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -113,7 +114,7 @@ func (s *store) remove(g *generation) {
 	if g.db != nil {
 		s.discard(g)
 	}
-	if g.dir == "" {
+	if g.dir == "" || errors.Is(s.given(), errRemoved) { // its path may be the next keeper's
 		return
 	}
 	gone := g.dir + goneSuffix

@@ -109,7 +109,7 @@ func Serve(ctx context.Context, c Config) error {
 	}
 	k.store = newStore(dir, cmp.Or(c.CacheSize, DefaultSize), network)
 	k.store.leave = k.leave
-	k.store.owned = func() bool { return lock.Named(dir, place.OwnerLock) }
+	k.store.owned = func() bool { return !lock.Removed(dir, place.OwnerLock) }
 	defer func() {
 		if !k.store.unclosed.Load() { // else the next keeper has to wait for the end of this process
 			lock.Unlock()

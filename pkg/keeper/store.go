@@ -189,9 +189,10 @@ func (s *store) openOlder(write bool) error {
 // errRemoved says that the folder was removed under the keeper, and may be another's by now.
 var errRemoved = errors.New("the cache folder was removed")
 
-// checkOwned has the keeper leave if the folder is not its own any more, for users to come to the next one's.
+// checkOwned has the keeper leave if the folder is not its own any more, for users to come to the next one's. What is in
+// memory needs no folder.
 func (s *store) checkOwned() error {
-	if s.owned() {
+	if s.memory != "" || s.owned() {
 		return nil
 	}
 	return s.giveUp(errRemoved)

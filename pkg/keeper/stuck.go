@@ -46,7 +46,9 @@ func (s *store) inTime(seconds int, fn func() error) error {
 func (s *store) giveUp(err error) error {
 	if s.lost.CompareAndSwap(nil, &err) {
 		s.unclosed.Store(true)
-		s.crashes.stuck(err.Error())
+		if !errors.Is(err, errRemoved) { // for which the database is not to blame
+			s.crashes.stuck(err.Error())
+		}
 		s.leave()
 	}
 	return *s.lost.Load()

@@ -163,6 +163,8 @@ func (a *Adapter) threshold(rate float64, now time.Time) float64 {
 	switch {
 	case a.passed == 0 || a.found == 0:
 		return math.Inf(1)
+	case rate == slowest && a.passed > a.refused: // of which there is no coming back by some per cent
+		return math.Inf(1)
 	case a.sent < enough:
 		return decrease * a.found
 	}

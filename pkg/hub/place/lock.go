@@ -60,5 +60,11 @@ func (l *Lock) Named(dir, name string) bool {
 	return err == nil && os.SameFile(held, found)
 }
 
+// Removed says whether the file is not there any more, or another is in its place.
+func (l *Lock) Removed(dir, name string) bool {
+	_, err := os.Lstat(filepath.Join(dir, name))
+	return errors.Is(err, fs.ErrNotExist) || err == nil && !l.Named(dir, name)
+}
+
 // Unlock gives the lock back. The file stays.
 func (l *Lock) Unlock() error { return l.f.Close() }
