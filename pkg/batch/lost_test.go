@@ -355,16 +355,21 @@ func (n noDeletion) Send(ctx context.Context, call wire.Call) (*http.Response, e
 	return n.Sender.Send(ctx, call)
 }
 
-// A file that cannot be deleted is told of once, and no reason to stop.
-func TestProviderThatDeletesNothing(t *testing.T) {
+// startLosingBatch starts a server that answers the first batch's creation with 502.
+func startLosingBatch(t *testing.T) *standin.Server {
 	first := true
-	s := start(t, standin.Config{Faults: func(c standin.Call) standin.Fault {
+	return start(t, standin.Config{Faults: func(c standin.Call) standin.Fault {
 		if c.Path == "/v1/batches" && len(c.Body) > 0 && first {
 			first = false
 			return fault("502")
 		}
 		return standin.Fault{}
 	}})
+}
+
+// A file that cannot be deleted is told of once, and no reason to stop.
+func TestProviderThatDeletesNothing(t *testing.T) {
+	s := startLosingBatch(t)
 	requests := asks(12)
 	tr := newTrial(t, s, requests)
 	tr.Client = noDeletion{tr.Client, llm.Error{Type: llm.InvalidRequest, Status: http.StatusMethodNotAllowed}}
@@ -385,14 +390,7 @@ func TestProviderThatDeletesNothing(t *testing.T) {
 // A file that cannot be deleted for a while, of a batch that may yet be created,
 // keeps no other batch waiting.
 func TestDeletionThatFailsForAWhile(t *testing.T) {
-	first := true
-	s := start(t, standin.Config{Faults: func(c standin.Call) standin.Fault {
-		if c.Path == "/v1/batches" && len(c.Body) > 0 && first {
-			first = false
-			return fault("502")
-		}
-		return standin.Fault{}
-	}})
+	s := startLosingBatch(t)
 	requests := asks(8) // two batches
 	tr := newTrial(t, s, requests)
 	tr.Retries = 0

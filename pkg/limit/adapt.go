@@ -25,12 +25,14 @@ const leastReset = 10 * time.Second
 //
 // Where it says nothing, requests that are turned away (429), if they are more
 // than a few in a thousand, cut the rate to 87 % of what got through, once a
-// second at most; and it grows again by some per cent a second. That is additive
+// second at most; and it grows again, by a few per cent in some hundred answers
+// and faster the longer there is no other cut. That is additive
 // increase and multiplicative decrease (AIMD), but that the increase is in
 // proportion, for nobody knows the scale. If less gets through with each cut, it
 // is not our rate that requests are turned away for: then the cuts are undone, and
-// there are none for a while. Of latency nothing is concluded: it varies with the
-// length of answers.
+// there are none for a while. Few jobs, or answers of many seconds, make too few
+// requests for that verdict to come soon. Of latency nothing is concluded: it
+// varies with the length of answers.
 //
 // Fewer than eight requests say nothing, and cut nothing: the backoff of retries,
 // or the wait that the server asks for, is the first answer. If it asks for one,
