@@ -23,16 +23,18 @@ const leastReset = 10 * time.Second
 // half full and the rate is the limit; for one that is filled once a minute, it
 // uses up what remains by then. Several processes that do it share the limit.
 //
-// Where it says nothing, requests that are turned away (429), if they are more
-// than a few in a thousand, cut the rate to 87 % of what got through, once a
+// Where it says nothing, requests that are turned away (429), if they are clearly
+// more than one in a hundred, cut the rate to 87 % of what got through, once a
 // second at most; and it grows again, by a few per cent in some hundred answers
 // and faster the longer there is no other cut. That is additive
 // increase and multiplicative decrease (AIMD), but that the increase is in
-// proportion, for nobody knows the scale. If less gets through with each cut, it
-// is not our rate that requests are turned away for: then the cuts are undone, and
-// there are none for a while. Few jobs, or answers of many seconds, make too few
-// requests for that verdict to come soon. Of latency nothing is concluded: it
-// varies with the length of answers.
+// proportion, for nobody knows the scale. If as many are turned away at the lower
+// rates, much likelier by chance than by a limit, it is not our rate that they are
+// turned away for: then the cuts are undone, and for a while there are none but
+// for more than that. A server that turns everything away from time to time is
+// taken for one that counts requests by the minute, or another such time, and
+// the rate comes to rest near what it lets through in the mean. Of latency nothing
+// is concluded: it varies with the length of answers.
 //
 // Fewer than eight requests say nothing, and cut nothing: the backoff of retries,
 // or the wait that the server asks for, is the first answer. If it asks for one,
@@ -117,6 +119,8 @@ func (a *Adapter) begin(now time.Time) {
 	}
 	a.starts.add(now)
 	a.sent++
+	a.excess.send(a.belief.usual)
+	a.belief.sent++
 }
 
 // answered learns from a good answer to a request that was begun at a time.

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"gptpipe/pkg/llm"
-	"gptpipe/pkg/retry"
 )
 
 // A tally counts the requests that are answered and turned away from a time on.
@@ -104,35 +103,6 @@ func TestAdaptToOutage(t *testing.T) {
 					})
 				})
 			}
-		}
-	}
-}
-
-// A share of the requests is turned away at random whatever the rate, for others use up the limit. That costs little more
-// than the requests themselves.
-func TestAdaptToChance(t *testing.T) {
-	for _, jobs := range []int{16, 64} {
-		for _, every := range []int{3, 7, 50} {
-			synctest.Test(t, func(t *testing.T) {
-				draw := random(0, time.Duration(every))
-				s := newServer(400 * time.Millisecond)
-				s.answer = func(int, *llm.Request) (*llm.Response, error) {
-					s.mu.Lock()
-					defer s.mu.Unlock()
-					if draw() == 0 {
-						return nil, &llm.Error{Type: llm.RateLimit, Status: 429, Retry: true, Wait: 50 * time.Millisecond, HasWait: true}
-					}
-					return &llm.Response{}, nil
-				}
-				const d = 10 * time.Minute
-				c := &tally{next: s}
-				keepBusy(t, retry.New(Adapt(c), retry.Options{Retries: 20, MaxWait: time.Hour, Jobs: jobs}), jobs, d, 1)
-				share := c.good * 0.4 / d.Seconds() / float64(jobs) * float64(every) / float64(every-1)
-				t.Logf("%d jobs, one in %d: %.0f %% of what the jobs can do", jobs, every, 100*share)
-				if share < 0.4 {
-					t.Error("it is slowed down for nothing")
-				}
-			})
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package limit
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"slices"
@@ -11,10 +12,6 @@ import (
 const (
 	crowdDecrease = 0.9      // of the bound, at least, when the server is overloaded
 	crowdIncrease = 1.0 / 64 // of a request, for each answer: so that few are refused where the bound is small
-
-	// Cuts that harm: so many in a row, each from a lower bound, to such a part of the first, with such a part of
-	// the answers.
-	harmAfter, harmBound, harmThrough = 3, 0.8, 0.85
 )
 
 // A crowd bounds how many requests are in flight, for a server that says that it
@@ -24,11 +21,12 @@ const (
 // When it first says so, what is left in flight of that crowd is the bound. From
 // then on the bound grows with the answers that come, at first by a 64th of a
 // request for each, and once a round that some are refused, it is cut to 90 %,
-// or to the part that was not refused. When cuts from one bound to a lower one
-// only bring fewer answers, others are the cause, and they stop for a while.
+// or to the part that was not refused. If as many are refused however few there
+// are, others are the cause: then the cuts are undone, and stop for a while.
 type crowd struct {
 	mu      sync.Mutex // guards all below
 	under   int        // requests in flight
+	asked   int        // that were in flight or waited at once since the last cut, at most
 	held    int        // places of refused ones, not to be taken before an answer has come
 	waiting []chan struct{}
 
@@ -38,18 +36,16 @@ type crowd struct {
 	answered float64   // since then
 	refused  float64   // since then
 
-	last        float64 // the bound at the cut before
-	lastThrough float64 // answers a second then
-	lastPart    float64 // of the requests that was refused then
-	falls       int     // cuts in a row, each from a lower bound
-	first       float64 // the bound at the first of them
-	through     float64 // answers a second then
-	blind       time.Time
+	cutFrom float64 // the bound then
+	excess  cusum   // since then, over what is usual
+	series  series  // of windows, with the bound for the rate
+	belief  belief
 }
 
 // enter waits until there is room.
 func (c *crowd) enter(ctx context.Context) error {
 	c.mu.Lock()
+	c.asked = max(c.asked, c.under+len(c.waiting)+1)
 	if len(c.waiting) == 0 && c.room() {
 		c.under++
 		c.mu.Unlock()
@@ -87,9 +83,10 @@ func (c *crowd) leave(now, begun time.Time, answered, overloaded bool) {
 	case answered && c.most > 0:
 		c.held = max(0, c.held-1)
 		c.answered++
+		c.sent()
 		more := crowdIncrease * c.answered
 		c.most = c.base + more + c.base*math.Pow(more/c.base, 3)
-		if c.most > 2*float64(c.under+len(c.waiting))+few { // it holds nobody up
+		if c.most > 2*float64(c.asked)+few { // it holds nobody up
 			c.most, c.held = 0, 0
 		}
 	}
@@ -114,53 +111,52 @@ func (c *crowd) judge(now, begun time.Time) {
 	switch {
 	case !begun.Before(c.cut):
 		c.refused++
-	case c.answered == 0 && now.After(c.blind): // to which the cut is the answer
+		c.sent()
+		c.excess.refuse(c.belief.usual)
+	case c.answered == 0 && c.cutFrom == 0 && !c.belief.holds(): // to which the cut is the answer
 		c.base = min(c.base, others)
 		c.most = c.base
 		return
 	default:
 		return
 	}
+	bound := cmp.Or(c.most, others+1)
+	w := window{bound, bound, bound, counts{c.answered + c.refused, c.refused}}
+	if c.most > 0 {
+		w.rate = (c.base + c.most) / 2
+	}
 	switch {
-	case now.Before(c.blind):
-	case c.most == 0:
-		c.cutTo(others, now)
+	case c.belief.expired(now):
+		c.series = append(c.series[:0], w)
+		c.cutTo(crowdDecrease*bound, now)
+	case c.excess.sum < c.belief.alarm(w.sent/max(now.Sub(c.cut), settled).Seconds()):
+	case c.most == 0: // just now few may be left of those that came together
+		c.cutTo(max(others, crowdDecrease*float64(c.asked)), now)
 	case c.answered+c.refused < c.base || now.Sub(c.cut) < settled:
-	case c.harmful(now):
-		c.cutTo(c.first, now)
-		c.falls, c.last = 0, 0
-		c.blind = now.Add(blindness)
 	default:
+		if c.most > max(cameBack*c.cutFrom, 2) {
+			c.series = c.series[:0]
+		}
+		if v := c.series.weigh(w, c.belief.usual); v.chance() || bound < 2 && c.answered > 0 { // one that is alone is no crowd
+			c.belief.form(v.of, now)
+			c.series = c.series[:0]
+			c.cutTo(max(v.top, c.most), now)
+			return
+		}
+		c.series.add(w)
 		c.cutTo(c.most*min(crowdDecrease, c.answered/(c.answered+c.refused)), now)
 	}
 }
 
-// harmful judges the cuts so far: they are, if the bound has fallen and what gets through with it, to the last, and as
-// large a part is refused as ever.
-func (c *crowd) harmful(now time.Time) bool {
-	through := c.answered / now.Sub(c.cut).Seconds()
-	part := c.refused / (c.answered + c.refused)
-	if c.most >= 0.97*c.last && c.most >= 2 || c.answered+c.refused >= few && changed(part, c.lastPart) {
-		c.falls, c.first = 0, c.most
-	} else {
-		c.falls++
-	}
-	if c.falls <= 1 {
-		c.through = through
-	}
-	fell := through < 0.95*c.lastThrough || c.most < 2
-	c.last, c.lastThrough, c.lastPart = c.most, through, part
-	return fell && c.falls >= harmAfter && c.most < harmBound*c.first && through < harmThrough*c.through
+// sent notes a request whose end is known.
+func (c *crowd) sent() {
+	c.excess.send(c.belief.usual)
+	c.belief.sent++
 }
 
 func (c *crowd) cutTo(bound float64, now time.Time) {
+	c.cutFrom = c.most
 	c.base = max(bound, 1)
 	c.most, c.cut, c.answered, c.refused = c.base, now, 0, 0
-}
-
-// changed says whether the part of the requests that is turned away is clearly another
-// than before: less, so that the cut has helped; or so much more that the server can do
-// less than it could, and what gets through has gone down with that.
-func changed(part, before float64) bool {
-	return math.Abs(part-before) > 0.1 && (part < 0.7*before || part > 5*before)
+	c.excess, c.asked = cusum{}, c.under+len(c.waiting)
 }

@@ -1,0 +1,274 @@
+package limit
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"gptpipe/pkg/llm"
+	"gptpipe/pkg/pace"
+	"gptpipe/pkg/retry"
+)
+
+// at is a window in which all of so many requests a second were begun.
+func at(rate, sent, refused float64) window {
+	return window{rate, rate, rate, counts{sent, refused}}
+}
+
+func TestWeigh(t *testing.T) {
+	for name, test := range map[string]struct {
+		windows []window // the last is the present one
+		chance  bool
+		limit   float64 // that is likelier; 0: whatever
+		of      float64 // requests that the verdict is of
+	}{
+		"a tenth at any rate":           {[]window{at(10, 60, 6), at(7, 60, 6), at(5, 60, 6)}, true, 0, 180},
+		"half at any rate":              {[]window{at(10, 20, 10), at(5, 20, 10), at(2, 20, 10)}, true, 0, 60},
+		"a tenth, of few":               {[]window{at(10, 10, 1), at(8, 10, 1)}, false, 0, 20},
+		"at one rate only":              {[]window{at(10, 200, 20), at(10, 200, 20)}, false, 0, 400},
+		"none at the lowest rate":       {[]window{at(10, 40, 16), at(8, 40, 10), at(6, 40, 0)}, false, 6, 40},
+		"every second, above the limit": {[]window{at(1.6, 40, 20), at(1.4, 40, 20), at(1.2, 40, 20)}, false, 0, 120},
+		"nearly all":                    {[]window{at(10, 60, 54), at(5, 60, 54), at(2, 60, 54)}, false, 0, 180},
+		"of another part before":        {[]window{at(10, 500, 1), at(8, 20, 10)}, false, 0, 20},
+	} {
+		last := len(test.windows) - 1
+		v := series(test.windows[:last]).weigh(test.windows[last], 0)
+		if v.chance() != test.chance || v.of.sent != test.of || test.limit > 0 && (v.limit < 0.95*test.limit || v.limit > 1.05*test.limit) {
+			t.Errorf("%s: chance %t (%.1f nats), limit %.2f, of %v requests", name, v.chance(), v.nats, v.limit, v.of.sent)
+		}
+	}
+}
+
+// What is usual raises an alarm once in minutes at most, half of it none in an hour, and a third of the others does soon.
+func TestExcess(t *testing.T) {
+	const rate, most = 50, 3600 * 50
+	for _, usual := range []float64{0.05, 0.2, 0.5} {
+		b := belief{usual: usual}
+		r := rand.New(rand.NewPCG(1, 2))
+		until := func(part float64, most int) (n int) {
+			var c cusum
+			for c.sum < b.alarm(rate) && n < most {
+				c.send(usual)
+				if r.Float64() < part {
+					c.refuse(usual)
+				}
+				n++
+			}
+			return n
+		}
+		usually, less := 0, 0
+		for range 10 {
+			usually += until(usual, most)
+			less += until(usual/2, most)
+		}
+		soon := until(usual+(1-usual)/3, most)
+		t.Logf("usual %v: an alarm after %d of it, after %d of half as much, after %d of more", usual, usually/10, less/10, soon)
+		if usually < 10*100*rate || less != 10*most || soon > 10*rate {
+			t.Error("that is too soon, or too late")
+		}
+	}
+}
+
+func TestGate(t *testing.T) {
+	var g gate
+	now := time.Now()
+	g.cut(true, now)
+	if g.known(now) || g.pass(false) || !g.pass(true) || g.pass(true) {
+		t.Error("it is known after once, or does not open once")
+	}
+	for range 97 {
+		g.pass(true)
+	}
+	g.cut(false, now.Add(30*time.Second))
+	for n := range 3 {
+		now := now.Add(time.Minute + time.Duration(n)*time.Second)
+		if g.long() {
+			t.Errorf("%d cuts are many", n)
+		}
+		g.cut(true, now)
+		if !g.known(now) || g.mean != 100/60.0 || g.cycle != 60 {
+			t.Errorf("a mean of %v in %v s", g.mean, g.cycle)
+		}
+	}
+	if !g.long() {
+		t.Error("three cuts are few")
+	}
+	if later := now.Add(20 * time.Minute); g.known(later) {
+		t.Error("it is still known")
+	} else if g.cut(false, later); g.long() {
+		t.Error("it is still shut")
+	} else if g.pass(true); g.shut {
+		t.Error("it has not opened")
+	} else if g.cut(true, later); g.known(later) {
+		t.Error("it is known after so long")
+	}
+}
+
+// A fickle server turns one request in so many away at random, whatever the rate, and for a time, all.
+type fickle struct {
+	seed    int
+	every   int
+	mean    time.Duration // that an answer takes
+	outage  time.Duration // after five seconds
+	refusal llm.Error
+}
+
+// answers is how many it gives to some jobs from minute 10 to minute 20.
+func (f fickle) answers(t *testing.T, jobs int, adapt func(llm.Completer) llm.Completer) (good float64) {
+	synctest.Test(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(uint64(f.seed), 3))
+		s := newServer(50 * time.Millisecond)
+		begin := time.Now()
+		s.answer = func(int, *llm.Request) (*llm.Response, error) {
+			s.mu.Lock()
+			since := time.Since(begin) - 5*time.Second
+			bad := 0 < since && since < f.outage || r.IntN(f.every) == 0
+			takes := f.mean/2 + time.Duration(r.Int64N(int64(f.mean)))
+			s.mu.Unlock()
+			if bad {
+				e := f.refusal
+				return nil, &e
+			}
+			time.Sleep(takes)
+			return &llm.Response{}, nil
+		}
+		c := &tally{next: s, from: begin.Add(10 * time.Minute)}
+		keepBusy(t, retry.New(adapt(New(c, Local(pace.Limits{}))), retry.Options{Retries: 20, MaxWait: time.Hour, Jobs: jobs}), jobs, 20*time.Minute, 1)
+		good = c.good
+	})
+	return good
+}
+
+// Where requests are turned away at random, or all are for a minute and then some at random, a run does most of what it
+// could without any pace: with few jobs and many, and answers that take long.
+func TestAdaptToChance(t *testing.T) {
+	t.Parallel()
+	limited := llm.Error{Type: llm.RateLimit, Status: 429, Retry: true}
+	for _, jobs := range []int{4, 16, 64} {
+		for _, mean := range []time.Duration{400 * time.Millisecond, 5 * time.Second, 15 * time.Second} {
+			for _, wait := range []time.Duration{0, time.Second} {
+				if wait > 0 && mean != 5*time.Second {
+					continue
+				}
+				for _, f := range []fickle{{every: 4}, {every: 10}, {every: 30}, {every: 100}, {every: 20, outage: time.Minute}} {
+					f.mean, f.refusal = mean, limited
+					f.refusal.Wait, f.refusal.HasWait = wait, wait > 0
+					t.Run(fmt.Sprintf("%d jobs of %v, one in %d, asked to wait %v, outage %v", jobs, mean, f.every, wait, f.outage), func(t *testing.T) {
+						t.Parallel()
+						f.check(t, jobs, 0.55)
+					})
+				}
+			}
+		}
+	}
+}
+
+// The same for a server that calls itself overloaded.
+func TestCrowdOfChance(t *testing.T) {
+	for _, jobs := range []int{4, 32} {
+		for _, mean := range []time.Duration{400 * time.Millisecond, 5 * time.Second} {
+			for _, every := range []int{4, 10, 30, 100} {
+				t.Run(fmt.Sprintf("%d jobs of %v, one in %d", jobs, mean, every), func(t *testing.T) {
+					fickle{every: every, mean: mean, refusal: overloaded}.check(t, jobs, 0.55)
+				})
+			}
+		}
+	}
+}
+
+// check compares what is done with and without a pace, in the mean of some runs.
+func (f fickle) check(t *testing.T, jobs int, least float64) {
+	var shares []float64
+	without := f.answers(t, jobs, func(c llm.Completer) llm.Completer { return c })
+	for f.seed = range 3 {
+		shares = append(shares, f.answers(t, jobs, func(c llm.Completer) llm.Completer { return Adapt(c) })/without)
+	}
+	t.Logf("%.2f of what is possible", shares)
+	if mean(shares) < least {
+		t.Error("it is slowed down for nothing")
+	}
+}
+
+func mean(of []float64) (m float64) {
+	for _, v := range of {
+		m += v / float64(len(of))
+	}
+	return m
+}
+
+// A server that has a limit for each minute, or ten seconds, and says nothing of it, gives most of what it can, and turns
+// few requests away.
+func TestAdaptToWindows(t *testing.T) {
+	for _, test := range []struct {
+		limit  float64
+		period time.Duration
+		jobs   int
+		mean   time.Duration
+	}{
+		{60, time.Minute, 16, 2 * time.Second},
+		{500, time.Minute, 64, 2 * time.Second},
+		{3000, time.Minute, 64, 500 * time.Millisecond},
+		{100, 10 * time.Second, 64, 500 * time.Millisecond},
+		{10, time.Second, 64, 500 * time.Millisecond},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			const settles, runs = 3 * time.Minute, 20 * time.Minute
+			s := &bounded{limit: test.limit, period: test.period, windows: true, kind: llm.Error{Type: llm.RateLimit, Status: 429}}
+			c := &tally{next: s.complete(random(test.mean/2, 3*test.mean/2)), from: time.Now().Add(settles)}
+			keepBusy(t, adapted(c, test.jobs), test.jobs, runs, 1)
+			share := c.good / (test.limit * float64(runs-settles) / float64(test.period))
+			t.Logf("%v in %v: %.0f %% of the limit, %.2f %% turned away", test.limit, test.period, 100*share, 100*c.part())
+			if share < 0.6 || c.part() > 0.04 {
+				t.Error("that is not near the limit")
+			}
+		})
+	}
+}
+
+// A limit is found though a part of the requests is turned away at random.
+func TestAdaptToLimitAndChance(t *testing.T) {
+	for _, test := range []struct {
+		limit  float64
+		period time.Duration
+		jobs   int
+		mean   time.Duration
+		every  int
+	}{
+		{50, time.Second, 64, 500 * time.Millisecond, 20},
+		{50, time.Second, 64, 500 * time.Millisecond, 100},
+		{5, time.Second, 16, 2 * time.Second, 10},
+		{5, time.Second, 16, 2 * time.Second, 100},
+		{500, time.Minute, 64, 2 * time.Second, 20},
+	} {
+		var shares, parts []float64
+		for seed := range uint64(3) {
+			synctest.Test(t, func(t *testing.T) {
+				const settles, runs = 2 * time.Minute, 20 * time.Minute
+				r := rand.New(rand.NewPCG(seed, 3))
+				one := make(chan struct{}, 1)
+				s := &bounded{limit: test.limit, period: test.period, kind: llm.Error{Type: llm.RateLimit, Status: 429}}
+				c := &tally{next: s.complete(random(test.mean/2, 3*test.mean/2)), from: time.Now().Add(settles)}
+				both := llm.Func(func(ctx context.Context, req *llm.Request) (*llm.Response, error) {
+					one <- struct{}{}
+					bad := r.IntN(test.every) == 0
+					<-one
+					if bad {
+						time.Sleep(50 * time.Millisecond)
+						return nil, &llm.Error{Type: llm.RateLimit, Status: 429, Retry: true}
+					}
+					return c.Complete(ctx, req)
+				})
+				keepBusy(t, adapted(both, test.jobs), test.jobs, runs, 1)
+				shares = append(shares, c.good/(test.limit*float64(runs-settles)/float64(test.period)))
+				parts = append(parts, c.part())
+			})
+		}
+		t.Logf("%v in %v, one in %d: %.2f of the limit, %.3f turned away by it", test.limit, test.period, test.every, shares, parts)
+		if mean(shares) < 0.55 || mean(parts) > 0.2 {
+			t.Error("that is not near the limit")
+		}
+	}
+}
