@@ -14,6 +14,9 @@ import (
 // turns away, and what is said of it is too old when it comes.
 const leastReset = 10 * time.Second
 
+// A pause without requests of more than this does not count as time.
+const pause = 10 * time.Second
+
 // Adapt paces next at the rate that its server bears, when nobody has given a
 // limit, or one that is too high.
 //
@@ -31,9 +34,9 @@ const leastReset = 10 * time.Second
 // proportion, for nobody knows the scale. If as many are turned away at the lower
 // rates, much likelier by chance than by a limit, it is not our rate that they are
 // turned away for: then the cuts are undone, and for a while there are none but
-// for more than that. A server that turns everything away from time to time is
-// taken for one that counts requests by the minute, or another such time, and
-// the rate comes to rest near what it lets through in the mean. Of latency nothing
+// for more than that; the rate doubles with as many answers as show that. A server that turns everything away from time to time is
+// taken for one that counts requests by the minute, or another such time up to
+// some two, and the rate comes to rest near what it lets through in the mean. Of latency nothing
 // is concluded: it varies with the length of answers.
 //
 // Fewer than eight requests say nothing, and cut nothing: the backoff of retries,
@@ -116,6 +119,8 @@ func (a *Adapter) begin(now time.Time) {
 	defer a.mu.Unlock()
 	if a.starts.n == 0 {
 		a.since = now
+	} else if idle := a.starts.back(now, 1); idle > pause { // in which nothing was tried
+		a.since, a.grown = a.since.Add(idle), a.grown.Add(idle)
 	}
 	a.starts.add(now)
 	a.sent++

@@ -29,6 +29,10 @@ const (
 	twice   = 1.5  // nats: an excess of two in some forty requests
 	hunch   = 1.0  // nats
 	clearly = 1.05 // higher
+
+	underLimit = 0.0125 // of the requests may be turned away though the rate is below the limit: those who share it make it so
+
+	toDoubt = 64 // requests before a clear excess over what is usual shows
 )
 
 // An aimd is the state of the rate that is found by what is turned away. The
@@ -71,7 +75,10 @@ func (a *Adapter) grow(now, begun time.Time) {
 		a.found = a.base * math.Exp(a.exponent(now))
 	case !begun.Before(a.cut):
 		each := few
-		if a.gate.long() {
+		switch {
+		case a.belief.holds():
+			each = toDoubt
+		case a.gate.long():
 			each = few / 4
 		}
 		a.found *= math.Exp2(1 / max(float64(each), a.found))
@@ -112,7 +119,8 @@ func (a *Adapter) turnedAway(now, begun time.Time, why *llm.Error) {
 	if !begun.Before(a.cut) { // else the cut is the answer to it
 		a.refused++
 		a.excess.refuse(a.belief.usual)
-		a.lag = max(now.Sub(begun), a.lag-a.lag/8)
+		lag := now.Sub(begun)
+		a.lag = min(max(lag, a.lag-a.lag/8), 2*cmp.Or(a.lag, lag))
 		a.judge(now, held(why))
 	}
 	// Those who were let through would gather behind the hold, and start together when it ends.
@@ -144,11 +152,11 @@ func (a *Adapter) judge(now time.Time, wait time.Duration) {
 		if a.found == 0 || a.found > max(cameBack*a.cutFrom, slowest) {
 			a.series = a.series[:0]
 		}
-		v := a.series.weigh(w, a.belief.usual)
+		v := a.series.weigh(w, max(a.belief.usual, underLimit))
 		switch {
 		case 0 < a.found && a.found <= slowest/decrease && w.refused < w.sent: // it would not help if it were a limit
 			a.undo(v.of, slowest, now)
-		case v.chance():
+		case v.chance() && a.belief.may(v.of, now):
 			a.undo(v.of, v.top, now)
 		case v.nats > hunch && v.limit > clearly*w.last: // which will show by what is turned away at this rate
 			return
@@ -183,7 +191,7 @@ func (a *Adapter) undo(usual counts, rate float64, now time.Time) {
 // lower cuts the rate to a part of what the server has borne.
 func (a *Adapter) lower(w window, now time.Time) {
 	rate := decrease * a.borne(now)
-	nothing := a.found > 0 && w.refused == w.sent
+	nothing := a.found > 0 && w.refused == w.sent && w.refused >= few/2
 	if a.gate.cut(nothing, now); nothing && a.gate.known(now) {
 		rate = min(rate, few/a.gate.cycle)
 	}
@@ -229,8 +237,12 @@ func (a *Adapter) threshold(rate float64, nothing bool, now time.Time) float64 {
 
 // window is what has happened since the last cut, but for requests of which it cannot be known yet.
 func (a *Adapter) window(now time.Time) window {
-	sent := max(a.sent-float64(a.starts.within(now, a.lag-1)), a.refused)
-	rate := sent / max(now.Add(-a.lag).Sub(a.cut), instant).Seconds()
+	sent, span := a.sent, now.Sub(a.cut)
+	if span > a.lag+instant {
+		sent, span = sent-float64(a.starts.within(now, a.lag-1)), span-a.lag
+	}
+	sent = max(sent, a.refused)
+	rate := sent / max(span, instant).Seconds()
 	grown := min(max(a.found/cmp.Or(a.cutAt, 1), 1), 2)
 	return window{cmp.Or(a.found, rate), rate, grown * rate, counts{sent, a.refused}}
 }

@@ -7,9 +7,8 @@ import (
 
 const (
 	mostWindows = 8
-	underLimit  = 0.004 // of the requests may be turned away though the rate is below the limit
-	certain     = 0.99  // no part is taken to be more
-	gridStep    = 1.1   // from one limit that is tried to the next
+	certain     = 0.99 // no part is taken to be more
+	gridStep    = 1.1  // from one limit that is tried to the next
 
 	sure         = 4.0              // nats
 	mostByChance = 0.75             // of what is turned away: more is taken for a limit far below
@@ -76,7 +75,6 @@ func (v verdict) chance() bool { return v.nats > sure && v.of.part() < mostByCha
 // saves up nothing takes every second request then, if they come at even
 // distances.
 func (s series) weigh(last window, base float64) verdict {
-	base = max(base, underLimit)
 	all := append(s[:len(s):len(s)], last)
 	from := len(all) - 1
 	v := verdict{of: last.counts}
@@ -128,6 +126,14 @@ type belief struct {
 	until time.Time     // then that is to be tried again
 	sent  float64       // requests since it was formed
 	held  time.Duration // for how long it was last
+	of    counts        // that it was last formed of
+	since time.Time     // then
+}
+
+// may says whether it may be formed. Several runs that share a limit would else
+// make each other believe in more and more.
+func (b *belief) may(of counts, now time.Time) bool {
+	return of.part() <= b.of.part() || b.of.sent == 0 || of.agrees(b.of) || now.Sub(b.since) > 2*longest
 }
 
 // form forms a belief, for longer each time, of the part that was turned away.
@@ -137,6 +143,7 @@ func (b *belief) form(of counts, now time.Time) {
 	}
 	b.held = min(max(2*b.held, trust), longest)
 	b.usual, b.until, b.sent = of.part(), now.Add(b.held), 0
+	b.of, b.since = of, now
 }
 
 func (b *belief) holds() bool { return b.usual > 0 }

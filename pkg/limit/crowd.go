@@ -11,6 +11,7 @@ import (
 
 const (
 	crowdDecrease = 0.9      // of the bound, at least, when the server is overloaded
+	underBound    = 0.004    // of the requests may be refused though fewer are in flight than could be
 	crowdIncrease = 1.0 / 64 // of a request, for each answer: so that few are refused where the bound is small
 )
 
@@ -80,10 +81,12 @@ func (c *crowd) leave(now, begun time.Time, answered, overloaded bool) {
 		c.judge(now, begun)
 		// Who took its place at once would only be refused too.
 		c.held = max(0, min(c.held+1, int(c.most)-c.under+1))
-	case answered && c.most > 0:
+	case answered && c.most == 0:
+		c.sent()
+	case answered:
+		c.sent()
 		c.held = max(0, c.held-1)
 		c.answered++
-		c.sent()
 		more := crowdIncrease * c.answered
 		c.most = c.base + more + c.base*math.Pow(more/c.base, 3)
 		if c.most > 2*float64(c.asked)+few { // it holds nobody up
@@ -137,7 +140,7 @@ func (c *crowd) judge(now, begun time.Time) {
 		if c.most > max(cameBack*c.cutFrom, 2) {
 			c.series = c.series[:0]
 		}
-		if v := c.series.weigh(w, c.belief.usual); v.chance() || bound < 2 && c.answered > 0 { // one that is alone is no crowd
+		if v := c.series.weigh(w, max(c.belief.usual, underBound)); v.chance() || bound < 2 && c.answered > 0 { // one that is alone is no crowd
 			c.belief.form(v.of, now)
 			c.series = c.series[:0]
 			c.cutTo(max(v.top, c.most), now)

@@ -7,6 +7,8 @@ const (
 	cyclesKnown  = 10                // in which it does not close, and then nothing is known any more
 	slowCycles   = 4                 // in which the rate grows slowly
 	perCycle     = 0.1               // by this power of e, in each
+	sameMean     = 0.95              // of a mean is the same
+	mostFalls    = 2                 // of the mean in a row
 )
 
 // A gate is what is known of a server that turns everything away from time to
@@ -19,6 +21,7 @@ type gate struct {
 	through float64   // answers since then
 	cycle   float64   // seconds between the last two times
 	mean    float64   // answers a second in them; 0: not known
+	falls   int       // of the mean, in a row
 }
 
 // cut notes a cut before which nothing got through, or something did.
@@ -31,9 +34,15 @@ func (g *gate) cut(nothing bool, now time.Time) {
 		return
 	}
 	cycle := now.Sub(g.closed)
+	before := g.mean
 	g.cycle, g.mean = cycle.Seconds(), 0
 	if cycle < longestCycle {
 		g.mean = g.through / g.cycle
+	}
+	if g.mean >= sameMean*before {
+		g.falls = 0
+	} else if g.falls++; g.falls == mostFalls { // it is our rate that it goes down with
+		g.mean, g.falls = 0, 0
 	}
 	g.shut, g.closed, g.through, g.cuts = true, now, 0, 1
 }
