@@ -159,10 +159,42 @@ func TestAdaptToChance(t *testing.T) {
 					f.refusal.Wait, f.refusal.HasWait = wait, wait > 0
 					t.Run(fmt.Sprintf("%d jobs of %v, one in %d, asked to wait %v, outage %v", jobs, mean, f.every, wait, f.outage), func(t *testing.T) {
 						t.Parallel()
-						f.check(t, jobs, 0.25)
+						least := 0.4
+						if f.every > 10 { // runs that share a limit turn as few away of each other
+							least = 0.25
+						}
+						f.check(t, jobs, least)
 					})
 				}
 			}
+		}
+	}
+}
+
+// The same from the beginning, with waits that are asked for.
+func TestAdaptToChanceSoon(t *testing.T) {
+	for _, jobs := range []int{16, 64} {
+		for _, every := range []int{3, 7} {
+			synctest.Test(t, func(t *testing.T) {
+				draw := random(0, time.Duration(every))
+				s := newServer(400 * time.Millisecond)
+				s.answer = func(int, *llm.Request) (*llm.Response, error) {
+					s.mu.Lock()
+					defer s.mu.Unlock()
+					if draw() == 0 {
+						return nil, &llm.Error{Type: llm.RateLimit, Status: 429, Retry: true, Wait: 50 * time.Millisecond, HasWait: true}
+					}
+					return &llm.Response{}, nil
+				}
+				const d = 10 * time.Minute
+				c := &tally{next: s}
+				keepBusy(t, retry.New(Adapt(c), retry.Options{Retries: 20, MaxWait: time.Hour, Jobs: jobs}), jobs, d, 1)
+				share := c.good * 0.4 / d.Seconds() / float64(jobs) * float64(every) / float64(every-1)
+				t.Logf("%d jobs, one in %d: %.0f %% of what the jobs can do", jobs, every, 100*share)
+				if share < 0.4 {
+					t.Error("it is slowed down for nothing")
+				}
+			})
 		}
 	}
 }
