@@ -115,7 +115,7 @@ func (a asking) names(ctx context.Context) ([]byte, error) {
 	defer time.AfterFunc(checkTimeout, panics.Func(func() { end(noAnswer(checkTimeout)) })).Stop()
 	names, err := a.ask(ctx, sender)
 	var e *llm.Error
-	if errors.As(err, &e) && (e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden) {
+	if errors.As(err, &e) && (e.KeyRefused() || e.Status == http.StatusForbidden) {
 		if key == nil {
 			return nil, cli.WithHint(cli.Failf(cli.StatusRefused, "no key was sent, and the API wants one: %w", err), "gpt-key status says why")
 		}

@@ -157,7 +157,7 @@ func check(ctx context.Context, c *wire.Client) error {
 		return nil
 	case e == nil:
 		return fmt.Errorf("the old key stays: %w", err)
-	case e.Status == http.StatusUnauthorized, e.Status == http.StatusForbidden:
+	case e.KeyRefused(), e.Status == http.StatusForbidden:
 		return cli.Failf(cli.StatusRefused, "the API refuses the new key, and the old one stays: %w", err)
 	case e.Status == http.StatusNotFound, e.Status == http.StatusMethodNotAllowed, e.Status == http.StatusNotImplemented:
 		return cli.WithHint(fmt.Errorf("the API has no list of models to try the new key with, and the old one stays: %w", err),

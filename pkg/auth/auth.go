@@ -1,5 +1,5 @@
 // Package auth keeps a run going while its credential changes: a request that
-// the server refuses with 401 is asked again with the key that has taken the
+// the server refuses for its key is asked again with the key that has taken the
 // place of the refused one, and an access token that is about to expire is
 // renewed before it is sent.
 //
@@ -82,7 +82,7 @@ func (s *sender) Send(ctx context.Context, call wire.Call) (*http.Response, erro
 
 func refused(err error) bool {
 	e := llm.Failed(err)
-	return e != nil && e.Status == http.StatusUnauthorized
+	return e != nil && e.KeyRefused()
 }
 
 // failure is the error of a run that has no credential any more. Where one

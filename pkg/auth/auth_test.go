@@ -87,6 +87,16 @@ func TestComplete(t *testing.T) {
 	}
 }
 
+// Some servers refuse a key with another status.
+func TestRefusedWithAnotherStatus(t *testing.T) {
+	defer func(e llm.Error) { errRefused = e }(errRefused)
+	errRefused = llm.Error{Type: llm.Auth, Code: llm.InvalidKey, Status: http.StatusBadRequest, Message: "wrong key"}
+	k := &keys{list: []string{"a", "b"}}
+	if resp, err := auth.New(&server{keys: k, takes: "b"}, k).Complete(t.Context(), &llm.Request{}); err != nil || resp.Text != "yes" {
+		t.Errorf("%v, error %v", resp, err)
+	}
+}
+
 type passing struct{}
 
 func (passing) Error() string   { return "later" }

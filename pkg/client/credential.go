@@ -123,7 +123,7 @@ func keyless(next llm.Completer) llm.Completer {
 }
 
 func noteKeyless(err error) {
-	if e := llm.Failed(err); e != nil && e.Status == http.StatusUnauthorized {
+	if e := llm.Failed(err); e != nil && e.KeyRefused() {
 		e.Message += " (no key was sent: gpt-key status says why)"
 	}
 }

@@ -72,6 +72,12 @@ func (e *Error) Unwrap() error { return e.Err }
 // the server is not to be trusted.
 func (e *Error) Final() bool { return e.Type == Auth || e.Type == Quota || e.Fatal }
 
+// InvalidKey is the code of a key that was refused, whatever the status.
+const InvalidKey = "invalid_api_key"
+
+// KeyRefused reports whether the server has refused the key, and may take another.
+func (e *Error) KeyRefused() bool { return e.Status == 401 || e.Type == Auth && e.Code == InvalidKey }
+
 // A WaitError is a wait that the server asked for and that is longer than the
 // user allows: the run stops, to go on another time.
 type WaitError struct {

@@ -31,7 +31,7 @@ const maxErrorBody = 64 << 10
 
 // httpError says what an answer with a status other than 200 means.
 func httpError(status int, h http.Header, body []byte) *llm.Error {
-	e, _ := parseError(body)
+	e, w := parseError(body, maxWrapped)
 	e.Status, e.RequestID = status, h.Get("X-Request-Id")
 	var whole bytes.Buffer
 	if len(body) <= maxErrorBody && scan.First(body) == '{' && json.Compact(&whole, valid(body)) == nil {
@@ -46,7 +46,7 @@ func httpError(status int, h http.Header, body []byte) *llm.Error {
 	if 300 <= status && status < 400 {
 		e.Message = "redirects are not followed; it points to " + excerpt(h.Get("Location"))
 	}
-	classify(e, status)
+	classify(e, w, status)
 	switch h.Get("X-Should-Retry") {
 	case "true":
 		e.Retry = e.Type != llm.Quota // which no wait mends, whatever the server says
@@ -62,17 +62,16 @@ func httpError(status int, h http.Header, body []byte) *llm.Error {
 // bodyError says what an error object in an answer with status 200 means, in
 // a stream or where a gateway wrapped a failure.
 func bodyError(body []byte) *llm.Error {
-	e, kind := parseError(body)
+	e, w := parseError(body, maxWrapped)
 	e.Status = http.StatusOK
 	if e.Message == "" {
 		e.Message = "the answer is an error that says nothing"
 	}
+	status := statusOf(e.Code, w.kind)
 	if n, err := strconv.Atoi(e.Code); err == nil && 400 <= n && n < 600 {
-		e.Status = n
-		classify(e, n)
-		return e
+		e.Status, status = n, n
 	}
-	classify(e, statusOf(e.Code, kind))
+	classify(e, w, status)
 	return e
 }
 
@@ -80,7 +79,7 @@ func bodyError(body []byte) *llm.Error {
 // first byte of an answer.
 func statusOf(code, kind string) int {
 	switch {
-	case code == "invalid_api_key":
+	case code == llm.InvalidKey:
 		return http.StatusUnauthorized
 	case code == "rate_limit_exceeded", code == "slow_down":
 		return http.StatusTooManyRequests
@@ -92,12 +91,14 @@ func statusOf(code, kind string) int {
 
 // classify sets the type and whether another attempt may help, from the status
 // s, the code and, where servers give neither, the message.
-func classify(e *llm.Error, s int) {
+func classify(e *llm.Error, w words, s int) {
 	switch {
 	case spent[e.Code], s == http.StatusPaymentRequired:
 		e.Type = llm.Quota
-	case e.Code == "model_not_found", s == http.StatusNotFound && unknownModel(e.Message):
+	case unknownModel(e, w, s):
 		e.Type, e.Code = llm.Auth, "model_not_found"
+	case refusedKey(e, s):
+		e.Type, e.Code = llm.Auth, llm.InvalidKey
 	case s == http.StatusUnauthorized, s == http.StatusForbidden:
 		e.Type = llm.Auth
 	case e.Code == "content_filter", e.Code == "content_policy_violation":
@@ -113,19 +114,24 @@ func classify(e *llm.Error, s int) {
 	}
 }
 
-// unknownModel reads the message of servers that give no code: Ollama, vLLM.
-func unknownModel(message string) bool {
-	m := strings.ToLower(message)
-	return strings.Contains(m, "model") && (strings.Contains(m, "not found") || strings.Contains(m, "does not exist"))
+// words are what an error body says beside code and message.
+type words struct {
+	kind   string // the server's own word for the type
+	param  string // what of the request it is about
+	object bool   // it is an error object with a message
 }
 
-// parseError reads the forms of error body that are about: OpenAI's object,
-// its contents without the wrapper, a bare string, and text. The kind is its
-// own word for the type.
-func parseError(body []byte) (e *llm.Error, kind string) {
+// maxWrapped is how many bodies within another are looked into: gateways repeat
+// that of the server behind them as their message.
+const maxWrapped = 3
+
+// parseError reads the forms of error body that are about: OpenAI's object, its
+// contents without the wrapper, one in an array, a bare string, and text.
+func parseError(body []byte, depth int) (*llm.Error, words) {
 	type object struct {
-		Message string          `json:"message"`
-		Type    string          `json:"type"`
+		Message json.RawMessage `json:"message"`
+		Type    json.RawMessage `json:"type"`
+		Param   json.RawMessage `json:"param"`
 		Code    json.RawMessage `json:"code"`
 	}
 	var outer struct {
@@ -137,8 +143,12 @@ func parseError(body []byte) (e *llm.Error, kind string) {
 		} `json:"response"`
 		object
 	}
+	var list []json.RawMessage
+	if json.Unmarshal(body, &list) == nil && len(list) > 0 {
+		body = list[0] // Gemini
+	}
 	if json.Unmarshal(body, &outer) != nil {
-		return &llm.Error{Message: excerpt(firstText(body))}, ""
+		return &llm.Error{Message: excerpt(firstText(body))}, words{}
 	}
 	inner := outer.object
 	raw := outer.Error
@@ -146,16 +156,21 @@ func parseError(body []byte) (e *llm.Error, kind string) {
 		raw = outer.Response.Error
 	}
 	if present(raw) && json.Unmarshal(raw, &inner) != nil {
-		inner.Message = text(raw)
+		inner.Message = raw
 	}
-	if inner.Message == "" && present(outer.Detail) {
-		inner.Message = text(outer.Detail)
+	message := cmp.Or(text(inner.Message), text(outer.Detail))
+	w := words{text(inner.Type), text(inner.Param), message != ""}
+	e := &llm.Error{Code: excerpt(text(inner.Code)), Message: excerpt(message)}
+	if !spent[e.Code] && spent[w.kind] {
+		e.Code = w.kind
 	}
-	code := excerpt(text(inner.Code))
-	if !spent[code] && spent[inner.Type] {
-		code = inner.Type
+	if depth > 0 && scan.First([]byte(message)) == '{' {
+		if within, more := parseError([]byte(message), depth-1); more.object {
+			e.Message, w.kind, w.param = within.Message, cmp.Or(more.kind, w.kind), cmp.Or(more.param, w.param)
+			e.Code = cmp.Or(within.Code, e.Code)
+		}
 	}
-	return &llm.Error{Code: code, Message: excerpt(inner.Message)}, inner.Type
+	return e, w
 }
 
 // text is a JSON string decoded, null as nothing, anything else as it is.
