@@ -19,7 +19,7 @@ const (
 	StatusFailed      Status = 1   // I/O, internal, or the one request failed
 	StatusUsage       Status = 2   // usage or configuration; nothing was sent
 	StatusIncomplete  Status = 3   // finished, and some records failed
-	StatusRefused     Status = 4   // no credential, or the server refused it
+	StatusRefused     Status = 4   // no credential, or the server refused it or the model, or there is no API
 	StatusStopped     Status = 5   // stopped early on purpose
 	StatusInterrupted Status = 130 // SIGINT; other signals are 128 and their number
 	StatusClosedPipe  Status = 141 // the reader went away

@@ -329,6 +329,8 @@ func Failure(err error) error {
 		return err
 	case e.Type == llm.Auth:
 		return cli.Failf(cli.StatusRefused, "%w", err)
+	case e.Type == llm.InvalidRequest && e.Fatal: // whatever it was: there is no API
+		return cli.WithHint(cli.Failf(cli.StatusRefused, "%w", err), "look at --base-url, or OPENAI_BASE_URL: it mostly ends in /v1")
 	case e.Type == llm.Quota:
 		return cli.Failf(cli.StatusStopped, "%w", err)
 	}

@@ -68,8 +68,8 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Err }
 
 // Final reports whether the error concerns every request alike, so that the
-// run is to stop: the credential or the model was refused, the quota spent, or
-// the server is not to be trusted.
+// run is to stop: the credential or the model was refused, the quota spent, the
+// server is not to be trusted, or has no API where it was asked.
 func (e *Error) Final() bool { return e.Type == Auth || e.Type == Quota || e.Fatal }
 
 // InvalidKey is the code of a key that was refused, whatever the status.

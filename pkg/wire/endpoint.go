@@ -94,6 +94,14 @@ func (e Endpoint) String() string {
 	return e.root
 }
 
+// at is what users are told of the URL of a path.
+func (e Endpoint) at(path string) string {
+	if e.socket != "" {
+		return e.String() + ", path /v1" + path
+	}
+	return e.root + path
+}
+
 // TLS reports whether the connection is encrypted.
 func (e Endpoint) TLS() bool { return e.tls }
 

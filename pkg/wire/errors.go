@@ -47,6 +47,9 @@ func httpError(status int, h http.Header, body []byte) *llm.Error {
 		e.Message = "redirects are not followed; it points to " + excerpt(h.Get("Location"))
 	}
 	classify(e, w, status)
+	if nowhere(e, w, status) {
+		e.Err = errNowhere
+	}
 	switch h.Get("X-Should-Retry") {
 	case "true":
 		e.Retry = e.Type != llm.Quota // which no wait mends, whatever the server says
@@ -70,8 +73,13 @@ func bodyError(body []byte) *llm.Error {
 	status := statusOf(e.Code, w.kind)
 	if n, err := strconv.Atoi(e.Code); err == nil && 400 <= n && n < 600 {
 		e.Status, status = n, n
+	} else if e.Code == "" && nowhereWords.MatchString(e.Message) { // LM Studio
+		status = http.StatusNotFound
 	}
 	classify(e, w, status)
+	if nowhere(e, w, status) {
+		e.Err = errNowhere
+	}
 	return e
 }
 

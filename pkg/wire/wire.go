@@ -59,6 +59,7 @@ type Options struct {
 // A Client sends requests to one endpoint.
 type Client struct {
 	format    format
+	endpoint  Endpoint
 	root      string
 	rootPath  string // of root, escaped
 	azure     bool
@@ -69,6 +70,7 @@ type Client struct {
 	lifetime  context.Context
 	maxAnswer int64
 	answered  atomic.Bool // over net/http, be it to refuse
+	served    atomic.Bool // there is an API: it has answered, or objected to what was asked
 }
 
 // NewClient makes a client; it opens no connection.
@@ -79,6 +81,7 @@ func NewClient(o Options) *Client {
 	}
 	c := &Client{
 		format:    f,
+		endpoint:  o.Endpoint,
 		root:      o.Endpoint.root,
 		transport: o.Endpoint.transport(o.Jobs),
 		timeout:   o.Timeout,
@@ -157,10 +160,12 @@ func (c *Client) Complete(ctx context.Context, req *llm.Request) (*llm.Response,
 	switch {
 	case err == nil:
 		resp.Elapsed = time.Since(begin)
+		c.isServed()
 		return resp, nil
 	case c.lifetime.Err() != nil:
 		return nil, context.Cause(c.lifetime)
 	case errors.As(err, &e):
+		c.judge(e, c.formatFor(req).path)
 	case time.Since(begin) >= c.timeout: // a dial has a timeout of its own
 		e = &llm.Error{Type: llm.Timeout, Message: fmt.Sprintf("no whole answer within %v", c.timeout), Retry: true, Err: err}
 	default:
