@@ -11,6 +11,14 @@
 // refused with the same words, no text is at fault, but what all requests have
 // in common, such as the model, and dividing would only ask for each text to
 // hear so again.
+//
+// Some servers fail over a text with status 500. A request of several that has
+// failed so after all its attempts is divided too, but only while the server
+// answers others: something has been answered since the request went out, or
+// the text that nobody can object to is answered now. In an outage nothing is
+// divided, and a failed request costs one more at most. The parts have one
+// attempt each as long as the server answers, for most of them fail for good;
+// a text that stands alone has all attempts again.
 package gather
 
 import (
@@ -58,8 +66,11 @@ type gatherer struct {
 	mu      sync.Mutex
 	waiting []*asked
 
-	common atomic.Pointer[llm.Error] // why no text is taken; nil: it is not known whether any is
-	probe  sync.Mutex                // for one at a time
+	common   atomic.Pointer[llm.Error] // why no text is taken; nil: it is not known whether any is
+	answered atomic.Int64              // requests so far
+	probe    sync.Mutex                // for one at a time, and for what follows
+	probes   atomic.Int64              // to see whether the server answers, so far
+	answers  bool                      // what the last of them found
 }
 
 // none says that some texts are taken.
@@ -103,7 +114,7 @@ func (g *gatherer) send() {
 		if len(group) == 0 {
 			return
 		}
-		g.ask(group)
+		g.ask(group, false)
 	}
 }
 
@@ -127,19 +138,30 @@ func (g *gatherer) take() []*asked {
 	return group
 }
 
-func (g *gatherer) ask(group []*asked) {
-	lines, resp, err := g.lines(group)
+// ask answers a group. A part is what is left of one over which the server failed.
+func (g *gatherer) ask(group []*asked, part bool) {
+	once := part && len(group) > 1
+	before := g.answered.Load()
+	lines, resp, err := g.lines(group, once)
 	if g.again && errors.Is(err, errCount) { // but once: it is paid for
-		lines, resp, err = g.lines(group)
+		lines, resp, err = g.lines(group, once)
 	}
-	if e := llm.Failed(err); e != nil && e.Type == llm.InvalidRequest && len(group) > 1 && !g.concernsAll(group[0], e) {
+	e := llm.Failed(err)
+	failed := e != nil && e.OverRequest()
+	switch {
+	case e == nil || len(group) == 1 || e.Final():
+	case failed && g.isUp(group[0], before), e.Type == llm.InvalidRequest && !g.concernsAll(group[0], e):
 		half := len(group) / 2
-		g.ask(group[:half])
-		g.ask(group[half:])
+		g.ask(group[:half], failed)
+		g.ask(group[half:], failed)
+		return
+	case failed && once: // an outage has begun, which attempts may outlast
+		g.ask(group, false)
 		return
 	}
 	if err == nil {
 		g.common.Store(none)
+		g.answered.Add(1)
 	}
 	for i, a := range group {
 		if a.err = err; err == nil {
@@ -157,8 +179,10 @@ func (g *gatherer) ask(group []*asked) {
 var errCount = &llm.Error{Type: llm.BadResponse, Status: 200, Message: "the answer does not have as many embeddings as there were texts"}
 
 // lines asks for all texts of a group at once, and has a line for each.
-func (g *gatherer) lines(group []*asked) ([]string, *llm.Response, error) {
-	resp, err := g.next.Complete(group[0].ctx, merged(group))
+func (g *gatherer) lines(group []*asked, once bool) ([]string, *llm.Response, error) {
+	req := merged(group)
+	req.Divides = once
+	resp, err := g.next.Complete(group[0].ctx, req)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -188,6 +212,25 @@ func (g *gatherer) concernsAll(a *asked, refused *llm.Error) bool {
 	}
 	common := g.common.Load()
 	return common != none && common.Status == refused.Status && common.Code == refused.Code && common.Message == refused.Message
+}
+
+// isUp reports whether the server answers others, while it fails over a request
+// that went out when so many had been answered.
+func (g *gatherer) isUp(a *asked, before int64) bool {
+	probes := g.probes.Load()
+	g.probe.Lock()
+	defer g.probe.Unlock()
+	if g.answered.Load() != before {
+		return true
+	}
+	if g.probes.Load() == probes { // else another has asked meanwhile
+		probe := with(a.req, []byte(harmless))
+		probe.Divides = true // one attempt
+		_, err := g.next.Complete(a.ctx, probe)
+		g.answers = err == nil
+		g.probes.Add(1)
+	}
+	return g.answers
 }
 
 // merged is one request for several. That of one is left as it is.

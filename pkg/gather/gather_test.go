@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -12,11 +13,14 @@ import (
 
 	"gptpipe/pkg/llm"
 	"gptpipe/pkg/record"
+	"gptpipe/pkg/retry"
 )
 
-// A model answers "re TEXT" for each text; one that has "bad" in it is invalid, and "down" is an error of the server.
+// A model answers "re TEXT" for each text; one that has "bad" in it is invalid, over "sick" it fails, and "down" is
+// an error of the server that has to do with no text.
 type model struct {
 	wrong                  bool // whatever it is asked is invalid
+	outage                 atomic.Bool
 	requests, inputs, most atomic.Int64
 	under, mostUnder       atomic.Int64
 }
@@ -49,13 +53,19 @@ func (m *model) Complete(_ context.Context, req *llm.Request) (*llm.Response, er
 	if m.wrong {
 		return nil, &llm.Error{Type: llm.InvalidRequest, Status: 400, Message: "no such dimension"}
 	}
+	if m.outage.Load() {
+		return nil, &llm.Error{Type: llm.Server, Status: 500, Retry: true}
+	}
 	var lines []string
 	for _, text := range texts {
 		if strings.Contains(text, "bad") {
 			return nil, &llm.Error{Type: llm.InvalidRequest, Status: 400}
 		}
 		if strings.Contains(text, "down") {
-			return nil, &llm.Error{Type: llm.Server, Status: 500}
+			return nil, &llm.Error{Type: llm.Server, Status: 503}
+		}
+		if strings.Contains(text, "sick") {
+			return nil, &llm.Error{Type: llm.Server, Status: 500, Retry: true}
 		}
 		lines = append(lines, "re "+text)
 	}
@@ -155,6 +165,90 @@ func TestFailure(t *testing.T) {
 	resp, err := c.Complete(t.Context(), request("alone"))
 	if err != nil || resp.Text != "re alone" || resp.Usage == nil {
 		t.Errorf("%+v, %v", resp, err)
+	}
+}
+
+// What the server fails over fails alone, while all others are answered; with one sender too, where no other request
+// shows that the server is well.
+func TestServerFailsOverTexts(t *testing.T) {
+	for _, senders := range []int{1, 4} {
+		m := new(model)
+		attempts := retry.New(m, retry.Options{Retries: 1, Jobs: senders})
+		c := New(attempts, senders, true)
+		var wg sync.WaitGroup
+		for i := range 1000 {
+			text := fmt.Sprint("text ", i)
+			if i%500 == 77 {
+				text = fmt.Sprint("sick ", i)
+			}
+			wg.Go(func() {
+				resp, err := c.Complete(t.Context(), request(text))
+				if sick := strings.HasPrefix(text, "sick"); sick != (err != nil) || !sick && resp.Text != "re "+text {
+					t.Errorf("%s: %+v, %v", text, resp, err)
+				}
+			})
+		}
+		wg.Wait()
+		if n := m.requests.Load(); n > 200 {
+			t.Errorf("%d requests", n)
+		}
+		t.Logf("%d senders: %d requests for 1000 texts", senders, m.requests.Load())
+	}
+}
+
+// In an outage nothing is divided, whenever it begins: the requests under way may be once.
+func TestOutage(t *testing.T) {
+	for _, good := range []int64{0, 3} {
+		m := new(model)
+		m.outage.Store(good == 0)
+		c := New(llm.Func(func(ctx context.Context, req *llm.Request) (*llm.Response, error) {
+			resp, err := m.Complete(ctx, req)
+			if m.requests.Load() >= good {
+				m.outage.Store(true)
+			}
+			return resp, err
+		}), 4, true)
+		var wg sync.WaitGroup
+		var failed atomic.Int64
+		for i := range 3000 {
+			wg.Go(func() {
+				if _, err := c.Complete(t.Context(), request(fmt.Sprint("text ", i))); err != nil {
+					failed.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		again := m.inputs.Load() - 3000 - m.requests.Load() // at most one text in each request shows whether the server is up
+		if failed.Load() == 0 || good == 0 && again > 0 || again > 2*4*MaxInputs {
+			t.Errorf("%d failed, and %d were asked for again", failed.Load(), again)
+		}
+		t.Logf("%d requests for %d texts, %d of 3000 failed", m.requests.Load(), m.inputs.Load(), failed.Load())
+	}
+}
+
+// A part that meets an outage has all attempts again, which may outlast it.
+func TestOutageWhileDividing(t *testing.T) {
+	m := new(model)
+	var once []bool // by request, whether it has one attempt
+	g := New(llm.Func(func(ctx context.Context, req *llm.Request) (*llm.Response, error) {
+		once = append(once, req.Divides)
+		m.outage.Store(len(once) == 3 || len(once) == 4) // the first part, and the text that shows whether the server is up
+		return m.Complete(ctx, req)
+	}), 1, true).(*gatherer)
+	var group []*asked
+	for _, text := range []string{"one", "two", "sick", "three"} {
+		req := request(text)
+		group = append(group, &asked{ctx: t.Context(), req: req, input: record.AppendString(nil, text), done: make(chan struct{})})
+	}
+	g.ask(group, false)
+	for i, a := range group {
+		if (a.err != nil) != (i == 2) {
+			t.Errorf("text %d: %+v, %v", i, a.resp, a.err)
+		}
+	}
+	// All; up? Yes; one and two; up? No; these again; sick and three; up? Yes; sick; three.
+	if want := []bool{false, true, true, true, false, true, true, false, false}; !slices.Equal(once, want) {
+		t.Errorf("requests with one attempt: %v, not %v", once, want)
 	}
 }
 

@@ -78,6 +78,12 @@ const InvalidKey = "invalid_api_key"
 // KeyRefused reports whether the server has refused the key, and may take another.
 func (e *Error) KeyRefused() bool { return e.Status == 401 || e.Type == Auth && e.Code == InvalidKey }
 
+// OverRequest reports whether the server has failed, and may have failed over
+// what it was asked: with status 500, as llama.cpp does when a text for an
+// embedding is too long. Other failures of a server, such as 502, 503 and 504,
+// say nothing of the request.
+func (e *Error) OverRequest() bool { return e.Type == Server && e.Status == 500 && !e.Overload }
+
 // A WaitError is a wait that the server asked for and that is longer than the
 // user allows: the run stops, to go on another time.
 type WaitError struct {

@@ -73,6 +73,10 @@ type Request struct {
 
 	Again bool // a failure that is stored is no answer: see Takes
 
+	// Divides says that whoever asks has a better way than another attempt where
+	// the server has failed over the request: to divide it.
+	Divides bool
+
 	// OnDelta, if not nil, has the answer streamed: it receives the pieces as
 	// they arrive, from one goroutine. Once it has been called, the request
 	// is not tried again.

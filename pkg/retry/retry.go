@@ -68,7 +68,7 @@ func (r *retrier) Complete(ctx context.Context, req *llm.Request) (*llm.Response
 			return resp, err
 		}
 		e.Attempts = attempt
-		if !e.Retry || e.OnceMore && !again {
+		if !e.Retry || e.OnceMore && !again || req.Divides && e.OverRequest() {
 			return resp, e
 		}
 		again = again && !e.OnceMore

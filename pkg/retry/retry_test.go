@@ -373,3 +373,24 @@ func TestSoftStopEndsTheWaitForBudget(t *testing.T) {
 		}
 	})
 }
+
+// What can be divided is not tried again where the server failed over it, and only there.
+func TestDivides(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, test := range []struct {
+			err   *llm.Error
+			calls int
+		}{
+			{failing(), 1},
+			{&llm.Error{Type: llm.Server, Status: 503, Message: "busy", Retry: true}, 2},
+			{&llm.Error{Type: llm.Server, Status: 500, Message: "busy", Retry: true, Overload: true}, 2},
+			{told(time.Second), 2},
+		} {
+			s := play(test.err)
+			_, err := New(s, Options{Retries: 5, MaxWait: time.Minute}).Complete(t.Context(), &llm.Request{Model: "m", Divides: true})
+			if len(s.calls) != test.calls || (err != nil) != (test.calls == 1) {
+				t.Errorf("%+v: %d calls, error %v", test.err, len(s.calls), err)
+			}
+		}
+	})
+}
