@@ -15,6 +15,7 @@ var nowhereBodies = []said{
 	{"FastAPI, another method", 405, `{"detail":"Method Not Allowed"}`},
 	{"nginx", 404, "<html>\r\n<head><title>404 Not Found</title></head>\r\n<body>\r\n<center><h1>404 Not Found</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"},
 	{"nginx, another method", 405, "<html><head><title>405 Not Allowed</title></head></html>"},
+	{"Apache, on a host of models", 404, "<html><body><h1>Not Found</h1><p>The requested URL was not found on this server.</p><address>Apache Server at models.example.org Port 443</address></body></html>"},
 	{"nothing", 404, ""},
 	{"OpenAI", 404, `{"error":{"message":"Invalid URL (POST /v1/v1/chat/completions)","type":"invalid_request_error","param":null,"code":null}}`},                                         // harry0703/MoneyPrinterTurbo#57
 	{"Groq", 404, `{"error":{"type":"invalid_request_error","code":"unknown_url","message":"Unknown request URL: POST /chat/completions. Please check the URL for typos","param":null}}`}, // nomic-ai/gpt4all#3214

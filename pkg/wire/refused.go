@@ -37,6 +37,7 @@ var noModelWords = regexp.MustCompile(`(?i)` + wrapped + `(?:` + strings.Join([]
 	`(?:invalid|unknown|unavailable|no such) model(?: name| id| identifier)?(?:$|[:.,;]| ['"\x60]| passed in)`,
 	`\S+ is not a valid model(?: name| id| identifier)?(?:$|[:.,;])`,
 	`no models? (?:is |are )?loaded\b`,
+	`no endpoints found for (?:this model|\S+/\S+?)\.?$`,
 	`unable to access (?:non-serverless )?model \S`,
 	`the api deployment for this resource does not exist`,
 }, "|") + `)`)
@@ -59,12 +60,14 @@ func unknownModel(e *llm.Error, w words, status int) bool {
 		return false
 	case noModelWords.MatchString(e.Message):
 		return true
+	case status != http.StatusNotFound || !w.object:
+		return false
 	}
-	return status == http.StatusNotFound && (w.param == "model" || anthropicModel.MatchString(e.Message) || modelIsMissing(e.Message))
+	return w.param == "model" || anthropicModel.MatchString(e.Message) || modelIsMissing(e.Message)
 }
 
-// modelIsMissing judges a message more freely, as it may be where something was
-// not found.
+// modelIsMissing judges a message more freely, as it may be where an API says that
+// something was not found. A page of a proxy may have the word in the name of its host.
 func modelIsMissing(message string) bool {
 	m := strings.ToLower(message)
 	return strings.Contains(m, "model") && (strings.Contains(m, "not found") || strings.Contains(m, "does not exist"))
