@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 
 	"gptpipe/pkg/batch"
@@ -14,11 +15,11 @@ import (
 	"gptpipe/pkg/journal"
 )
 
-// What is kept of the disk for answers in flight, in bytes: for each as much as the longest usual ones take.
+// What is kept of the disk for each answer in flight, in bytes, before any is known: as much as the longest usual ones
+// take, but where very many are in flight less, so that all together take no more than mostReserve.
 const (
-	reservePerJob = 16 << 10
-	leastReserve  = 1 << 20
-	mostReserve   = 64 << 20
+	usualRoom   = 256 << 10
+	mostReserve = 64 << 20
 )
 
 // An output is where the records go: stdout, or with -o a file that appears
@@ -31,6 +32,7 @@ type output struct {
 	mode    fs.FileMode
 	journal *journal.Journal
 	file    *os.File
+	given   atomic.Bool // it was given up
 }
 
 func openOutput(sys *cli.System, path string, refresh, forBatch bool, inFlight int) (*output, error) {
@@ -56,16 +58,16 @@ func openOutput(sys *cli.System, path string, refresh, forBatch bool, inFlight i
 	case underWay && !forBatch:
 		return nil, cli.WithHint(cli.Usagef("-o: %s holds batches that are submitted, and paid for", o.batches()), "collect them with --batch, or remove it")
 	}
-	j, err := journal.Open(o.partial(), refresh, min(max(int64(inFlight)*reservePerJob, leastReserve), mostReserve))
+	j, err := journal.Open(o.partial(), refresh, min(mostReserve/int64(inFlight), usualRoom))
 	switch {
-	case errors.Is(err, syscall.EFBIG):
-		return nil, cli.WithHint(fmt.Errorf("-o: %w", err), "ulimit -f must leave room for answers in flight: more than a MiB, or 16 KiB for each of --jobs")
 	case journal.Full(err):
 		return nil, fmt.Errorf("-o: %w", err)
-	}
-	if err != nil {
+	case err != nil:
 		return nil, cli.Usagef("-o: %w", err)
 	}
+	j.Scarce(func() {
+		sys.Log.Warnf("%s has little room for answers in flight: at times fewer are asked for at once than --jobs says", filepath.Dir(o.path))
+	})
 	// Its name is always the same, so that what kill -9 leaves does not pile up, and is removed, wherever it may lead. The
 	// journal's lock guards it.
 	name := o.partial() + ".new"
@@ -106,6 +108,29 @@ func target(path string) (string, error) {
 		return "", cli.Usagef("-o wants a file of its own; for standard output leave it out")
 	}
 	return to, nil
+}
+
+// lost is how many answers were paid for that the journal could not take.
+func (o *output) lost() int {
+	if o.journal == nil {
+		return 0
+	}
+	return o.journal.Lost()
+}
+
+var errGivenUp = errors.New("what was written of the output is given up, to make room for answers")
+
+func (o *output) Write(p []byte) (int, error) {
+	if o.given.Load() {
+		return 0, errGivenUp
+	}
+	return o.Writer.Write(p)
+}
+
+// giveUp makes room on the disk: what is written of the file the next run writes anew.
+func (o *output) giveUp() {
+	o.given.Store(true)
+	_ = o.file.Truncate(0) // it was worth a try
 }
 
 func (o *output) partial() string { return o.path + ".partial" }

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"syscall"
 
 	"gptpipe/pkg/cli"
 	"gptpipe/pkg/client"
 	"gptpipe/pkg/cost"
+	"gptpipe/pkg/journal"
 	"gptpipe/pkg/llm"
 	"gptpipe/pkg/ordered"
 	"gptpipe/pkg/prompt"
@@ -162,6 +164,10 @@ func run(ctx context.Context, sys *cli.System) error {
 	}
 	if out.journal != nil {
 		c.Journal(out.journal)
+		out.journal.Rescue(func(err error) {
+			_ = m.end(&journal.WriteError{Err: err})
+			out.giveUp()
+		})
 	}
 	m.output, m.out = out, record.NewWriter(out)
 	// What is held is little, and what is dropped is much: at fifty thousand records a second the collector would run a
@@ -268,6 +274,9 @@ func (m *mapper) outcome(err error) error {
 	err = m.drain.Reason(stopping(err))
 	var stop *cli.Interrupt
 	var out *cli.OutputError
+	if n := m.output.lost(); n > 0 && !m.o.batch { // the results of batches can be fetched again
+		m.sys.Log.Errorf("%s", m.unwritten(n))
+	}
 	switch {
 	case errors.As(err, &stop):
 		m.sys.Log.Infof("interrupted after %s%s", records(m.written), m.howToGoOn())
@@ -286,8 +295,14 @@ func (m *mapper) outcome(err error) error {
 // stopping gives an error that ends the run its exit status.
 func stopping(err error) error {
 	var exceeded *cost.ExceededError
-	if errors.As(err, &exceeded) {
+	var full *journal.FullError
+	switch {
+	case errors.As(err, &exceeded):
 		return cli.WithHint(cli.Failf(cli.StatusStopped, "%w", err), "%s", exceeded.Hint())
+	case errors.Is(err, syscall.EFBIG) && errors.As(err, &full):
+		return cli.WithHint(fmt.Errorf("-o: %w", err), "raise ulimit -f, and run again to go on")
+	case errors.As(err, &full):
+		return cli.WithHint(fmt.Errorf("-o: %w", err), "make room there for twice as much at least, since the output takes it too, and run again to go on")
 	}
 	return client.Failure(err)
 }
@@ -297,6 +312,18 @@ func records(n int) string {
 		return "1 record"
 	}
 	return fmt.Sprintf("%d records", n)
+}
+
+// unwritten tells of answers that were paid for and are not in the journal.
+func (m *mapper) unwritten(n int) string {
+	what := "1 answer that was paid for is"
+	if n != 1 {
+		what = fmt.Sprintf("%d answers that were paid for are", n)
+	}
+	if m.client.Caches() {
+		return fmt.Sprintf("%s not in %s; the next run looks for what is missing there in the cache", what, m.output.partial())
+	}
+	return fmt.Sprintf("%s not in %s, and will be paid for again", what, m.output.partial())
 }
 
 func (m *mapper) howToGoOn() string {

@@ -18,6 +18,10 @@ func (e *WriteError) Unwrap() error { return e.Err }
 // New puts a journal around next: what it holds is not asked, and what next
 // answers is in it before it is handed on. KeyOf is the name of a request.
 //
+// Before next is asked, there is room on the disk for what it may answer: while
+// there is none it waits for the requests under way, and its error is a
+// *FullError when there are none.
+//
 // A failure that was asked for Again has a name of its own, so that it is told
 // from the one because of which it was asked, and is an answer to the next
 // request that is asked Again.
@@ -34,6 +38,10 @@ func New(next llm.Completer, j *Journal, keyOf func(*llm.Request) Key) llm.Compl
 		case resp != nil:
 			return resp, resp.Err()
 		}
+		if err := j.room.take(ctx); err != nil {
+			return nil, err
+		}
+		defer j.room.give()
 		resp, err = next.Complete(ctx, req)
 		if resp == nil || err != nil && resp.Err() == nil {
 			return resp, err
@@ -41,12 +49,15 @@ func New(next llm.Completer, j *Journal, keyOf func(*llm.Request) Key) llm.Compl
 		if req.Again && err != nil {
 			key = again(key)
 		}
-		value, encodeErr := resp.AsStored()
-		if encodeErr != nil {
-			return nil, &WriteError{encodeErr}
+		value, writeErr := resp.AsStored()
+		if writeErr == nil {
+			writeErr = j.Put(key, value)
 		}
-		if err := j.Put(key, value); err != nil {
-			return nil, &WriteError{err}
+		if writeErr != nil {
+			if !resp.Cached {
+				j.lost.Add(1)
+			}
+			return nil, &WriteError{writeErr}
 		}
 		return resp, err
 	})

@@ -15,9 +15,9 @@
 // and a loss of power a second's answers. What is not a whole line, at the end
 // of a file that was cut off or within one that was damaged, is not there.
 //
-// Some room on the disk is reserved beyond what is written. When no more can be,
-// the disk is full: Put says so, so that nothing more is asked, and what is in
-// flight still finds room.
+// Before a request is sent, room on the disk is reserved for its answer. Where
+// there is little, fewer requests are sent at once; when there is none, none is,
+// and what is in flight has found room: see New.
 //
 // Memory does not grow with the journal: the index of what it held when it was
 // opened is a file too, see index.
@@ -34,6 +34,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -68,26 +69,29 @@ type Journal struct {
 	toDisk  func() error // file.Sync
 	atDisk  sync.Mutex   // held while that is called, so that Close waits for it and has its error; taken before mu
 
-	mu        sync.Mutex
-	size      int64 // whole lines
-	reserve   int64 // 0: none
-	allocated int64 // up to here, the disk has room
-	full      error // the reserve is in use
-	failed    error // of the disk: nothing more is written
-	dirty     bool  // a sync is due
-	syncing   *time.Timer
+	room   *reserve
+	rescue func(error)
+	lost   atomic.Int64
+
+	mu      sync.Mutex
+	size    int64 // whole lines
+	torn    bool  // behind them is a piece of one
+	failed  error // of the disk: nothing more is written
+	dirty   bool  // a sync is due
+	syncing *time.Timer
 }
 
 // Open opens the journal at path, or makes one, mode 0600, and keeps other
 // processes out. With refresh, only those answers are found that were put by
-// a run with refresh: the others are what is to be asked again. Reserve is how
-// many bytes of the disk are kept for answers in flight.
-func Open(path string, refresh bool, reserve int64) (*Journal, error) {
+// a run with refresh: the others are what is to be asked again. First is how many
+// bytes of the disk are kept for the answer to each request in flight, as long
+// as none has taken more; 0: no room is kept.
+func Open(path string, refresh bool, first int64) (*Journal, error) {
 	f, err := lock(path)
 	if err != nil {
 		return nil, err
 	}
-	j := &Journal{file: f, refresh: refresh, reserve: reserve, toDisk: f.Sync}
+	j := &Journal{file: f, refresh: refresh, room: newReserve(f, first), toDisk: f.Sync}
 	if err := j.open(); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -105,7 +109,7 @@ func Look(path string, refresh bool) (*Journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &Journal{file: f, refresh: refresh, looks: true}
+	j := &Journal{file: f, refresh: refresh, room: newReserve(f, 0), looks: true}
 	lines, err := j.check()
 	if err == nil && lines > 0 {
 		err = j.read(lines)
@@ -154,18 +158,16 @@ func (j *Journal) open() error {
 	if err := j.file.Truncate(j.size); err != nil {
 		return err
 	}
-	j.allocated = j.size
 	if j.size == 0 {
 		if err := j.create(); err != nil {
 			return err
 		}
 	}
+	j.room.begin(j.size)
 	if lines > 0 {
-		if err := j.read(lines); err != nil {
-			return err
-		}
+		return j.read(lines)
 	}
-	return j.allocate(j.size)
+	return nil
 }
 
 // create begins the file, so that it is still there after a loss of power.
@@ -245,6 +247,7 @@ func (j *Journal) read(lines int) error {
 			if fresh {
 				j.found++
 			}
+			j.room.note(int64(length))
 		}
 		at += int64(length)
 	}
@@ -275,6 +278,17 @@ func (j *Journal) keyOf(line []byte) (key Key, ok bool) {
 	return key, err == nil
 }
 
+// Scarce has f called, once, when requests begin to wait for room on the disk. It
+// is to be called before the first.
+func (j *Journal) Scarce(f func()) { j.room.scarce = f }
+
+// Rescue has f called, once, with the error of the first answer that does not fit on the disk. It is to make room there,
+// by giving up what is worth less, for that answer and others in flight, and to end the run.
+func (j *Journal) Rescue(f func(error)) { j.rescue = f }
+
+// Lost is how many answers that were not in a cache could not be written down.
+func (j *Journal) Lost() int { return int(j.lost.Load()) }
+
 // Found is how many answers the journal held when it was opened.
 func (j *Journal) Found() int { return j.found }
 
@@ -304,8 +318,8 @@ func (j *Journal) Get(key Key) (answer json.RawMessage, ok bool, err error) {
 }
 
 // Put adds an answer, a JSON value. When it returns, the answer outlives this
-// process. After an error no more is to be asked: the journal takes only what
-// the reserve has room for, if there is one.
+// process. After an error no more is to be asked, but where the disk is full
+// another answer may fit.
 func (j *Journal) Put(key Key, answer json.RawMessage) error {
 	if j.looks {
 		return nil
@@ -327,20 +341,26 @@ func (j *Journal) Put(key Key, answer json.RawMessage) error {
 	if j.failed != nil {
 		return j.failed
 	}
-	if j.full == nil {
-		j.full = j.allocate(j.size + int64(len(line)))
+	_, err := j.file.WriteAt(line, j.size)
+	if Full(err) && j.rescue != nil {
+		j.rescue(err)
+		j.rescue = nil
+		_, err = j.file.WriteAt(line, j.size)
 	}
-	if _, err := j.file.WriteAt(line, j.size); err != nil {
-		j.failed = err
-		_ = j.file.Truncate(j.size) // else the next run does it
+	if err != nil {
+		j.torn = true // to cut it off would give up the room that is kept, too
+		if !Full(err) {
+			j.failed = err
+		}
 		return err
 	}
 	j.size += int64(len(line))
+	j.room.wrote(len(line), j.size)
 	if !j.dirty {
 		j.dirty = true
 		j.syncing.Reset(syncEvery)
 	}
-	return j.full
+	return nil
 }
 
 // sync sends to the disk what was put in the last second.
@@ -368,7 +388,7 @@ func (j *Journal) Close() error {
 		j.syncing.Stop()
 	}
 	err := j.failed
-	if j.allocated > j.size {
+	if !j.looks && (j.torn || j.room.allocated > j.size) {
 		_ = j.file.Truncate(j.size) // else the next run does it
 	}
 	if err == nil && j.dirty {

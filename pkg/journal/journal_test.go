@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -268,47 +269,168 @@ func TestZerosForAHeader(t *testing.T) {
 	}
 }
 
-// When the disk is full, that is said, and what is in flight is still taken; and room that is not used is given back.
-func TestReserve(t *testing.T) {
+// onSmallDisk is the path of a journal on a disk of so many MiB, most of which others do not take.
+func onSmallDisk(t *testing.T, size int) string {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("only root can mount a file system")
 	}
 	small := t.TempDir()
-	if err := syscall.Mount("tmpfs", small, "tmpfs", 0, "size=1m"); err != nil {
+	if err := syscall.Mount("tmpfs", small, "tmpfs", 0, fmt.Sprintf("size=%dm", size)); err != nil {
 		t.Skipf("no file system can be mounted here: %v", err)
 	}
 	t.Cleanup(func() { syscall.Unmount(small, syscall.MNT_DETACH) })
-	path := filepath.Join(small, "out.partial")
-	if _, err := Open(path, false, 2<<20); !errors.Is(err, syscall.ENOSPC) {
-		t.Errorf("with no room for the reserve: %v", err)
+	return filepath.Join(small, "out.partial")
+}
+
+// askAll asks for answers, so many at once, until there is an error, and returns how many were given and the error.
+func askAll(t *testing.T, j *Journal, jobs int, size func(n int64) int) (given int64, err error) {
+	t.Helper()
+	var asked, answered atomic.Int64
+	model := llm.Func(func(context.Context, *llm.Request) (*llm.Response, error) {
+		n := answered.Add(1)
+		return &llm.Response{Text: strings.Repeat("x", size(n))}, nil
+	})
+	c := New(model, j, func(req *llm.Request) Key { return sha256.Sum256(req.Body) })
+	ctx, stop := context.WithCancelCause(t.Context())
+	defer stop(nil)
+	var wg sync.WaitGroup
+	for range jobs {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				if _, err := c.Complete(ctx, &llm.Request{Body: fmt.Append(nil, asked.Add(1))}); err != nil {
+					stop(err)
+				}
+			}
+		})
 	}
-	j, err := Open(path, false, 256<<10)
+	wg.Wait()
+	return answered.Load(), context.Cause(ctx)
+}
+
+// When the disk is full, that is said, and all that was asked for by then is taken, however long the answers are; and room
+// that is not used is given back.
+func TestReserve(t *testing.T) {
+	for _, size := range []int{1_000, 60_000, 200_000} {
+		for _, jobs := range []int{1, 16} {
+			path := onSmallDisk(t, 8)
+			j, err := Open(path, false, 256<<10)
+			if err != nil {
+				t.Fatal(err)
+			}
+			given, err := askAll(t, j, jobs, func(int64) int { return size })
+			var full *FullError
+			if !errors.As(err, &full) || !errors.Is(err, syscall.ENOSPC) || full.Dir != filepath.Dir(path) || full.Need < int64(size) {
+				t.Errorf("%d bytes: %v", size, err)
+			}
+			if j.Lost() != 0 {
+				t.Errorf("%d bytes: %d are lost", size, j.Lost())
+			}
+			j.Close()
+			var stat syscall.Stat_t
+			if err := syscall.Stat(path, &stat); err != nil || stat.Blocks*512 > j.size+4096 {
+				t.Errorf("%d bytes of the disk are in use for %d, %v", stat.Blocks*512, j.size, err)
+			}
+			if err := syscall.Mount("tmpfs", filepath.Dir(path), "tmpfs", syscall.MS_REMOUNT, "size=16m"); err != nil { // for the index
+				t.Fatal(err)
+			}
+			j = open(t, path, false)
+			if int64(j.Found()) != given || given < 3<<20/int64(size+100) {
+				t.Errorf("%d bytes: found %d of %d", size, j.Found(), given)
+			}
+			j.Close()
+		}
+	}
+}
+
+// Answers that become longer are reserved more for, and one that does not fit all the same is rescued, or told of.
+func TestAnswersThatGrow(t *testing.T) {
+	for _, rescue := range []bool{true, false} {
+		path := onSmallDisk(t, 8)
+		j, err := Open(path, false, 64<<10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		output := filepath.Join(filepath.Dir(path), "output")
+		if err := os.WriteFile(output, make([]byte, 3<<20), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		called := 0
+		if rescue {
+			j.Rescue(func(err error) {
+				if called++; !Full(err) {
+					t.Error(err)
+				}
+				if err := os.Remove(output); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		const jobs, short = 8, 200
+		var large sync.WaitGroup // those that come together
+		large.Add(jobs)
+		given, _ := askAll(t, j, jobs, func(n int64) int {
+			if n <= short {
+				return 2000
+			}
+			if n <= short+jobs {
+				large.Done()
+				large.Wait()
+			}
+			return 800_000
+		})
+		if lost := j.Lost(); rescue && (lost > 0 || called > 1) || !rescue && lost == 0 {
+			t.Errorf("rescue %v, called %d times: %d of %d are lost", rescue, called, lost, given)
+		}
+		lost := int64(j.Lost())
+		j.Close()
+		j = open(t, path, false)
+		if int64(j.Found()) != given-lost {
+			t.Errorf("found %d of %d, of which %d were lost", j.Found(), given, lost)
+		}
+		j.Close()
+	}
+}
+
+// A disk that has not room for all that could be in flight has fewer in flight, which is told, and stops nothing; and
+// what waits for room gives up with the run.
+func TestRoomIsWaitedFor(t *testing.T) {
+	j, err := Open(onSmallDisk(t, 1), false, 256<<10)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(small, "other"), make([]byte, 2<<20), 0o600); !errors.Is(err, syscall.ENOSPC) {
+	defer j.Close()
+	scarce := 0
+	j.Scarce(func() { scarce++ })
+	if err := j.room.take(t.Context()); err != nil { // 256 KiB here, and for the output
 		t.Fatal(err)
 	}
-	large := json.RawMessage(`{"text":"` + strings.Repeat("x", 8<<10) + `"}`)
-	taken, after := 0, 0 // of these, when the disk was known to be full
-	for ; j.failed == nil; taken++ {
-		if err := j.Put(keyOf(taken), large); errors.Is(err, syscall.ENOSPC) {
-			after++
-		} else if err != nil {
-			t.Fatal(err)
+	ctx, stop := context.WithCancelCause(t.Context())
+	stop(errors.New("enough"))
+	if err := j.room.take(ctx); err == nil || err.Error() != "enough" {
+		t.Error(err)
+	}
+	waited := make(chan error)
+	for range 3 {
+		go func() {
+			err := j.room.take(t.Context())
+			j.room.give()
+			waited <- err
+		}()
+	}
+	select {
+	case err := <-waited:
+		t.Fatalf("it did not wait: %v", err)
+	case <-time.After(50 * time.Millisecond): // in which it does not
+	}
+	j.room.give()
+	for range 3 {
+		if err := <-waited; err != nil {
+			t.Error(err)
 		}
 	}
-	if taken--; after < 30 {
-		t.Errorf("%d were taken, %d of them after it was full", taken, after)
-	}
-	j.Close()
-	j = open(t, path, false)
-	if j.Found() != taken {
-		t.Errorf("found %d of %d", j.Found(), taken)
-	}
-	var stat syscall.Stat_t
-	if err := syscall.Stat(path, &stat); err != nil || stat.Blocks*512 > j.size+4096 {
-		t.Errorf("%d bytes of the disk are in use for %d, %v", stat.Blocks*512, j.size, err)
+	if scarce != 1 {
+		t.Errorf("told %d times", scarce)
 	}
 }
 
@@ -368,7 +490,7 @@ func TestLargeAndConcurrent(t *testing.T) {
 	wg.Wait()
 }
 
-// What did not fit is not there, and nothing half of it.
+// What did not fit is not there, and nothing half of it; what is shorter may fit.
 func TestFullDisk(t *testing.T) {
 	j := open(t, filepath.Join(t.TempDir(), "out.partial"), false)
 	put(t, j, 0, 3)
@@ -377,21 +499,19 @@ func TestFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	// A file that may not grow stands for a disk that is full. The Go runtime ignores SIGXFSZ.
-	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: uint64(j.size) + 50, Max: old.Max}); err != nil {
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: uint64(j.size) + 200, Max: old.Max}); err != nil {
 		t.Fatal(err)
 	}
-	err := j.Put(keyOf(3), answer(3))
+	err := j.Put(keyOf(3), append(answer(3), strings.Repeat(" ", 1000)...))
+	shorter := j.Put(keyOf(3), answer(3))
 	if rerr := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &old); rerr != nil {
 		t.Fatal(rerr)
 	}
-	if err == nil {
-		t.Fatal("it fitted")
-	}
-	if again := j.Put(keyOf(4), answer(4)); again != err {
-		t.Errorf("after %v: %v", err, again)
+	if err == nil || shorter != nil {
+		t.Fatalf("%v; a shorter one: %v", err, shorter)
 	}
 	j.Close()
-	has(t, open(t, j.file.Name(), false), 3)
+	has(t, open(t, j.file.Name(), false), 4)
 }
 
 // What is in the journal is not asked; what was answered is in it, failures that were answers too, and other failures not.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -23,23 +24,26 @@ type job struct {
 	*testing.T
 	dir     string
 	records int
+	long    int // each answer
 	jobs    int
 	server  *standin.Server
 	env     []string
 	flags   []string
 }
 
-func newJob(t *testing.T, cfg standin.Config) *job {
+func newJob(t *testing.T, cfg standin.Config) *job { return newJobOf(t, cfg, 300, 6000) }
+
+func newJobOf(t *testing.T, cfg standin.Config, records, long int) *job {
 	s, err := standin.Start(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Close)
-	j := &job{T: t, dir: t.TempDir(), records: 300, jobs: 8, server: s}
+	j := &job{T: t, dir: t.TempDir(), records: records, long: long, jobs: 8, server: s}
 	j.env = []string{"HOME=" + t.TempDir(), "PATH=" + bin, "OPENAI_BASE_URL=" + s.URL(), "GPT_LINGER=1s", "GORACE=atexit_sleep_ms=0"}
 	var in strings.Builder
 	for i := range j.records {
-		fmt.Fprintf(&in, "{\"n\":%d,\"text\":\"echo %s\"}\n", i, wanted(i))
+		fmt.Fprintf(&in, "{\"n\":%d,\"text\":\"echo %s\"}\n", i, j.wanted(i))
 	}
 	if err := os.WriteFile(filepath.Join(j.dir, "in.jsonl"), []byte(in.String()), 0o600); err != nil {
 		t.Fatal(err)
@@ -53,7 +57,7 @@ func newJob(t *testing.T, cfg standin.Config) *job {
 }
 
 // wanted is the answer for a record, long enough that some hundred fill a small disk.
-func wanted(i int) string { return fmt.Sprintf("answer %d %06000d", i, i) }
+func (j *job) wanted(i int) string { return fmt.Sprintf("answer %d %0*d", i, j.long, i) }
 
 func (j *job) output() string { return filepath.Join(j.dir, "out", "out.jsonl") }
 
@@ -94,7 +98,7 @@ func (j *job) finish() {
 			N        int
 			Response string
 		}
-		if err := json.Unmarshal(line, &r); err != nil || r.N != i || r.Response != wanted(i) {
+		if err := json.Unmarshal(line, &r); err != nil || r.N != i || r.Response != j.wanted(i) {
 			j.Errorf("record %d is %.200s", i, line)
 		}
 	}
@@ -206,36 +210,84 @@ func TestCutNetwork(t *testing.T) {
 	}
 }
 
-// Without room for the output the job stops and says so; once there is room it goes on, and no answer is paid for twice:
-// there is room for those in flight.
-func TestNoRoomForTheOutput(t *testing.T) {
+// smallDisk puts the output on a disk of so many MiB.
+func (j *job) smallDisk(size int) {
+	j.Helper()
 	if os.Geteuid() != 0 {
-		t.Skip("only root can mount a file system")
+		j.Skip("only root can mount a file system")
 	}
-	for _, flags := range [][]string{nil, {"--no-cache"}} {
-		t.Run(fmt.Sprint(flags), func(t *testing.T) {
-			j := newJob(t, standin.Config{Latency: 20 * time.Millisecond})
-			j.flags, j.jobs = flags, 64
-			small := filepath.Dir(j.output())
-			if err := os.MkdirAll(small, 0o700); err != nil {
-				t.Fatal(err)
-			}
-			if err := syscall.Mount("tmpfs", small, "tmpfs", 0, "size=3m"); err != nil {
-				t.Skipf("no file system can be mounted here: %v", err)
-			}
-			t.Cleanup(func() { syscall.Unmount(small, syscall.MNT_DETACH) })
+	small := filepath.Dir(j.output())
+	if err := os.MkdirAll(small, 0o700); err != nil {
+		j.Fatal(err)
+	}
+	if err := syscall.Mount("tmpfs", small, "tmpfs", 0, fmt.Sprintf("size=%dm", size)); err != nil {
+		j.Skipf("no file system can be mounted here: %v", err)
+	}
+	j.Cleanup(func() { syscall.Unmount(small, syscall.MNT_DETACH) })
+}
+
+// Without room for the output the job stops and says so; once there is room it goes on, and no answer is paid for twice,
+// however long they are: there is room for those in flight.
+func TestNoRoomForTheOutput(t *testing.T) {
+	for _, c := range []struct {
+		disk, records, long, jobs int
+		flags                     []string
+	}{
+		{disk: 3, records: 300, long: 6000, jobs: 64},
+		{disk: 3, records: 300, long: 6000, jobs: 64, flags: []string{"--no-cache"}},
+		{disk: 20, records: 400, long: 60_000, jobs: 64, flags: []string{"--no-cache"}},
+		{disk: 20, records: 400, long: 60_000, jobs: 16, flags: []string{"--no-cache", "--unordered"}},
+		{disk: 20, records: 150, long: 200_000, jobs: 64, flags: []string{"--no-cache"}},
+	} {
+		t.Run(fmt.Sprintf("%d kB -j %d %v", c.long/1000, c.jobs, c.flags), func(t *testing.T) {
+			j := newJobOf(t, standin.Config{Latency: 200 * time.Millisecond}, c.records, c.long)
+			j.flags, j.jobs = c.flags, c.jobs
+			j.smallDisk(c.disk)
 			var exit *exec.ExitError
 			out, err := j.command().CombinedOutput()
-			if !errors.As(err, &exit) || exit.ExitCode() != 1 || !bytes.Contains(out, []byte("no space left")) || j.server.Paid() < j.jobs {
+			if !errors.As(err, &exit) || exit.ExitCode() != 1 || !bytes.Contains(out, []byte("no space left")) || j.server.Paid() < c.disk<<20/4/c.long {
 				t.Errorf("%v, %d answers were paid for\n%s", err, j.server.Paid(), out)
 			}
-			if err := syscall.Mount("tmpfs", small, "tmpfs", syscall.MS_REMOUNT, "size=20m"); err != nil {
+			if err := syscall.Mount("tmpfs", filepath.Dir(j.output()), "tmpfs", syscall.MS_REMOUNT, "size=100m"); err != nil {
 				t.Fatal(err)
 			}
+			j.flags = slices.DeleteFunc(j.flags, func(flag string) bool { return flag == "--unordered" }) // the records are to be in their places
 			j.finish()
 			if again := j.paidAgain(); again != 0 {
 				t.Errorf("%d answers were paid for again", again)
 			}
 		})
+	}
+}
+
+// If answers are so long that a disk has not room for those in flight, it is said how many are lost.
+func TestAnswersThatAreLost(t *testing.T) {
+	j := newJobOf(t, standin.Config{Latency: 200 * time.Millisecond}, 10, 900_000)
+	j.flags = []string{"--no-cache"}
+	j.smallDisk(3)
+	out, err := j.command().CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 1 {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	first := j.server.Paid()
+	kept, err := os.ReadFile(j.output() + ".partial")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lost := first - (bytes.Count(kept, []byte("\n")) - 1)
+	want := fmt.Sprintf("gpt-map: %d answers that were paid for are not in %s.partial, and will be paid for again\n", lost, j.output())
+	if lost == 0 || !bytes.Contains(out, []byte(want)) {
+		t.Errorf("%d were lost\n%s", lost, out)
+	}
+}
+
+// A job that fits on a small disk is done there, however many could be in flight.
+func TestFewEmbeddingsOnASmallDisk(t *testing.T) {
+	j := newJobOf(t, standin.Config{}, 30, 100)
+	j.flags, j.jobs = []string{"--embed"}, 16
+	j.smallDisk(3)
+	if out, err := j.command().CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
