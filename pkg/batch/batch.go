@@ -182,7 +182,8 @@ const (
 	// lateWait is how long the files of a batch that has ended may stay unnamed.
 	lateWait = 10 * time.Minute
 
-	// maxOutage is how long the state of batches may be out of reach.
+	// maxOutage is how long the state of a batch, or its results, may be out of
+	// reach.
 	maxOutage = time.Hour
 
 	// maxValidating is how many batches are checked at one time, so that most
@@ -198,7 +199,7 @@ type tuning struct {
 	maxLines, maxBytes  int
 	pollFirst, pollMost time.Duration
 	settle, fullWait    time.Duration
-	lateWait            time.Duration
+	lateWait, maxOutage time.Duration
 	step                func(name string) error // before and after what is done outside
 }
 
@@ -220,6 +221,9 @@ func (t *tuning) fill() {
 	}
 	if t.lateWait == 0 {
 		t.lateWait = lateWait
+	}
+	if t.maxOutage == 0 {
+		t.maxOutage = maxOutage
 	}
 	if t.step == nil {
 		t.step = func(string) error { return nil }

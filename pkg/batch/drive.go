@@ -113,13 +113,13 @@ func (r *run) poll(ctx context.Context, p *part) error {
 	if err != nil {
 		return r.unreachable(p, err)
 	}
-	p.live.outage = time.Time{}
 	if p.live.object.Status == "validating" && o.Status == "in_progress" {
 		r.room = true // where one has found room another may
 	}
 	p.live.object = o
 	switch {
 	case !o.ended():
+		p.live.outage = time.Time{}
 		r.schedule(p)
 		return nil
 	case o.Status == "failed" && o.OutputFileID == "" && o.ErrorFileID == "" && len(o.lineErrors()) == 0:
@@ -144,8 +144,8 @@ func (r *run) poll(ctx context.Context, p *part) error {
 	return r.clean(ctx)
 }
 
-// unreachable is a poll that failed: for a while, since a batch takes hours, one
-// waits for better times.
+// unreachable is a poll that failed, or results that could not be fetched: for a
+// while, since a batch takes hours, one waits for better times.
 func (r *run) unreachable(p *part, err error) error {
 	var e *llm.Error
 	switch {
@@ -162,7 +162,7 @@ func (r *run) unreachable(p *part, err error) error {
 		p.live.outage = now
 		r.warn(batchError(p.BatchID, err))
 	}
-	if now.Sub(p.live.outage) > maxOutage {
+	if now.Sub(p.live.outage) > r.job.test.maxOutage {
 		return batchError(p.BatchID, err)
 	}
 	r.schedule(p)

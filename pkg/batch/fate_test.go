@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -176,6 +177,41 @@ func TestRetriesOfACall(t *testing.T) {
 		if calls[failing] != 3 || calls["POST /v1/batches"] > 1 {
 			t.Errorf("%s fails: %v", failing, calls)
 		}
+	}
+}
+
+// An outage at the provider is waited out, whatever is out of reach, be it only the results; one that lasts ends the run,
+// and the next one goes on.
+func TestOutages(t *testing.T) {
+	for _, failing := range []string{"/v1/batches/batch", "/content"} {
+		var left atomic.Int64 // calls that fail
+		s := start(t, standin.Config{Faults: func(c standin.Call) standin.Fault {
+			if strings.Contains(c.Path, failing) && left.Add(-1) >= 0 {
+				return fault("503")
+			}
+			return standin.Fault{}
+		}})
+		requests := asks(3)
+		tr := newTrial(t, s, requests)
+		tr.Retries = 0
+		left.Store(8)
+		tr.succeed(t)
+		tr.want(t, requests, nil)
+		if len(tr.warn) != 1 || !strings.Contains(tr.warn[0].Error(), "(503)") {
+			t.Errorf("%s: %v", failing, tr.warn)
+		}
+
+		requests = asks(6)
+		tr = newTrial(t, s, requests[3:])
+		tr.Retries, tr.test.maxOutage = 0, 30*time.Millisecond
+		left.Store(1 << 30)
+		if err := tr.run(t); err == nil || !strings.Contains(err.Error(), "(503)") {
+			t.Errorf("%s: %v", failing, err)
+		}
+		left.Store(0)
+		tr.succeed(t)
+		tr.want(t, requests[3:], nil)
+		paidOnce(t, s, requests)
 	}
 }
 

@@ -67,7 +67,7 @@ func (r *run) fetch(ctx context.Context, p *part, o object) (whole bool, err err
 	if err := r.markTold(p); err != nil {
 		return false, err
 	}
-	var lacks error
+	var lacks, unreached error
 	err = writeFile(r.resultsOf(p), func(f *os.File) error {
 		for _, id := range []string{o.OutputFileID, o.ErrorFileID} {
 			if id == "" {
@@ -78,14 +78,19 @@ func (r *run) fetch(ctx context.Context, p *part, o object) (whole bool, err err
 				lacks, err = fmt.Errorf("%s: %w", id, ErrGone), nil
 			}
 			if err != nil {
+				unreached = err
 				return err
 			}
 		}
 		return r.writeLineErrors(p, o, f)
 	})
-	if err != nil {
+	switch {
+	case unreached != nil:
+		return false, r.unreachable(p, unreached)
+	case err != nil:
 		return false, batchError(o.ID, err)
 	}
+	p.live.outage = time.Time{}
 	t, err := r.tally(p)
 	if err != nil {
 		return false, err
