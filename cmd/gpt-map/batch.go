@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"sync/atomic"
 
@@ -77,6 +78,8 @@ func (m *mapper) batchFailed(dir string, err error) error {
 			first += ", or see whether the provider's own pages list a batch of that file"
 		}
 		err = cli.WithHint(err, "%s; or, to have just the requests of that batch submitted anew, and paid for again, remove %s", first, strings.Join(quoted(lost.Files), " "))
+	case errors.Is(err, batch.ErrDamaged):
+		err = damagedState(fmt.Errorf("--batch: %w", err), dir)
 	case errors.Is(err, batch.ErrInUse):
 		err = cli.WithHint(cli.Usagef("--batch: %w", err), "another job of the same kind needs an output file of its own, with -o")
 	case errors.Is(err, batch.ErrForeign):
@@ -85,12 +88,17 @@ func (m *mapper) batchFailed(dir string, err error) error {
 	return err
 }
 
-// quoted are patterns of files as a shell takes them.
+// damagedState is the error of a folder of batches of which nobody can say what has been submitted.
+func damagedState(err error, dir string) error {
+	return cli.WithHint(err, "put the file back as it was; or, to have all that is submitted and not collected submitted anew, and paid for again, remove %s", quoted([]string{dir})[0])
+}
+
+// quoted are files, or patterns that end in a star, as a shell takes them.
 func quoted(patterns []string) []string {
 	var all []string
 	for _, p := range patterns {
 		if name := strings.TrimSuffix(p, "*"); strings.ContainsAny(name, " \t\n'\"\\$`*?[]{}()<>|&;!#~") {
-			p = "'" + strings.ReplaceAll(name, "'", `'\''`) + "'*"
+			p = "'" + strings.ReplaceAll(name, "'", `'\''`) + "'" + p[len(name):]
 		}
 		all = append(all, p)
 	}

@@ -10,8 +10,8 @@ import (
 )
 
 func TestPatternsAreQuoted(t *testing.T) {
-	got := strings.Join(quoted([]string{"out.jsonl.batch/part-000001.*", "w 7/my $o'f.jsonl.batch/part-000002.*"}), " ")
-	if want := `out.jsonl.batch/part-000001.* 'w 7/my $o'\''f.jsonl.batch/part-000002.'*`; got != want {
+	got := strings.Join(quoted([]string{"out.jsonl.batch/part-000001.*", "w 7/my $o'f.jsonl.batch/part-000002.*", "a b.batch"}), " ")
+	if want := `out.jsonl.batch/part-000001.* 'w 7/my $o'\''f.jsonl.batch/part-000002.'* 'a b.batch'`; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 }

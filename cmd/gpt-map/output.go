@@ -53,6 +53,8 @@ func openOutput(sys *cli.System, path string, refresh, forBatch bool, inFlight i
 		return nil, cli.Usagef("-o: %w", err)
 	}
 	switch underWay, err := batch.UnderWay(o.batches()); {
+	case errors.Is(err, batch.ErrDamaged):
+		return nil, damagedState(fmt.Errorf("-o: %w", err), o.batches())
 	case err != nil:
 		return nil, cli.Usagef("-o: %w", err)
 	case underWay && !forBatch:

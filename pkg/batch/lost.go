@@ -13,7 +13,8 @@ import (
 // it is another's.
 var ErrGone = errors.New("the provider does not have it, for this account")
 
-// ErrDamaged says that a file of the folder is not what was written there.
+// ErrDamaged says that a file of the folder is not what was written there. Without
+// a LostError around it, that is state.json, which tells of all batches.
 var ErrDamaged = errors.New("it is damaged")
 
 // ErrUnknown says that the answer to the creation of a batch was lost, and that

@@ -245,6 +245,29 @@ func TestDamagedFolder(t *testing.T) {
 	}
 }
 
+// So is a state that is not whole, without which nothing is known of any batch.
+func TestDamagedState(t *testing.T) {
+	s := start(t, standin.Config{})
+	tr := newTrial(t, s, asks(3))
+	tr.succeed(t)
+	path := filepath.Join(tr.Dir, "state.json")
+	for _, size := range []int64{30, 0} {
+		if err := os.Truncate(path, size); err != nil {
+			t.Fatal(err)
+		}
+		_, looked := Look(tr.Job)
+		_, underWay := UnderWay(tr.Dir)
+		for _, err := range []error{tr.run(t), looked, underWay, Remove(tr.Dir)} {
+			if !errors.Is(err, ErrDamaged) || errors.As(err, new(*LostError)) || !strings.HasPrefix(err.Error(), path) {
+				t.Error(err)
+			}
+		}
+	}
+	if n := s.Batches(); n != 1 {
+		t.Errorf("%d batches", n)
+	}
+}
+
 // What is submitted is known from the folder, which is only read.
 func TestLook(t *testing.T) {
 	s := start(t, standin.Config{})

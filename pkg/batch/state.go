@@ -56,7 +56,7 @@ type live struct {
 	object   object
 	due      time.Time     // of the next poll
 	interval time.Duration // before it
-	outage   time.Time     // when polls began to fail, or zero
+	outage   time.Time     // when polls, or the fetching of results, began to fail, or zero
 	lacking  time.Time     // when results were first found lacking, or zero
 	fetches  int           // of all files, with results lacking
 	marked   bool          // those of an earlier run are noted as told of
@@ -119,8 +119,9 @@ func readState(dir string) (s state, err error) {
 	if err != nil {
 		return s, err
 	}
-	err = json.Unmarshal(data, &s)
-	if err == nil && s.Version != 1 && s.Version != stateVersion {
+	if err = json.Unmarshal(data, &s); err != nil {
+		err = fmt.Errorf("%w: %w", ErrDamaged, err)
+	} else if s.Version != 1 && s.Version != stateVersion {
 		err = fmt.Errorf("version %d is not known here", s.Version)
 	}
 	if err != nil {
