@@ -167,7 +167,10 @@ func New(sys *cli.System, drain *cli.Drain, flags *cli.Flags, f *Flags, o Option
 	c.openHubs(drain.Soft, f)
 	c.Completer = observe.Requests(c.wire, c.counters, sys.Name, c.bill)
 	next := c.Completer
-	paced := func(model string) *limit.Adapter { return limit.Adapt(limit.New(next, c.pacer(f, model))) }
+	paced := func(model string) *limit.Adapter {
+		p := c.pacer(f, model)
+		return limit.Adapt(limit.New(next, p), p.Users)
+	}
 	if o.Lines {
 		c.pace = limit.ByModel(paced)
 	} else {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gptpipe/pkg/hub"
+	"gptpipe/pkg/limit"
 )
 
 // Eight processes that would start as many requests as they may.
@@ -348,4 +349,30 @@ func askAndPut(b *testing.B, c *hub.Client, n uint64, value []byte) {
 		b.Error("no lease", err)
 	}
 	put(b, c, n, value)
+}
+
+// Those who start requests under one budget know of each other, though it has no limit.
+func TestUsersOfABudget(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	clients := openAll(t, dir, 3)
+	var pacers []limit.Pacer
+	for i, c := range clients {
+		p := limit.Shared(c, hub.Budget{Name: []string{"one", "one", "other"}[i]}, time.Minute,
+			func(err error) { t.Error(err) }, func(time.Duration) {})
+		if n := p.Users(t.Context()); n != 1 {
+			t.Errorf("%d users before a start", n)
+		}
+		if _, err := p.Start(t.Context(), func() int { return 0 }); err != nil {
+			t.Fatal(err)
+		}
+		pacers = append(pacers, p)
+	}
+	for i, want := range []int{2, 2, 1} {
+		if n := pacers[i].Users(t.Context()); n != want {
+			t.Errorf("%d users of budget %d, want %d", n, i, want)
+		}
+	}
+	clients[1].Close()
+	until(t, dir, "one has left", func(s hub.Stats) bool { return pacers[0].Users(t.Context()) == 1 })
 }

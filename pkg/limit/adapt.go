@@ -8,6 +8,7 @@ import (
 
 	"gptpipe/pkg/llm"
 	"gptpipe/pkg/pace"
+	"gptpipe/pkg/panics"
 )
 
 // A limit that is as good as new in less than this is found quickly by what it
@@ -17,8 +18,12 @@ const leastReset = 10 * time.Second
 // A pause without requests of more than this does not count as time.
 const pause = 10 * time.Second
 
+// askEvery is how often it is asked who shares the limit, while requests are turned away.
+const askEvery = 10 * time.Second
+
 // Adapt paces next at the rate that its server bears, when nobody has given a
-// limit, or one that is too high.
+// limit, or one that is too high. It asks users, now and then, how many processes
+// send requests that the same limit counts, this one among them.
 //
 // What a server says with each answer of its limits (how many requests or
 // tokens remain, and when all of them will be there again) is spread over that
@@ -34,10 +39,14 @@ const pause = 10 * time.Second
 // proportion, for nobody knows the scale. If as many are turned away at the lower
 // rates, much likelier by chance than by a limit, it is not our rate that they are
 // turned away for: then the cuts are undone, and for a while there are none but
-// for more than that; the rate doubles with as many answers as show that. A server that turns everything away from time to time is
-// taken for one that counts requests by the minute, or another such time up to
-// some two, and the rate comes to rest near what it lets through in the mean. Of latency nothing
-// is concluded: it varies with the length of answers.
+// for more than that; the rate doubles with as many answers as show that. Runs
+// that share a limit do turn requests of each other away by chance, and need to
+// be surer. Of latency nothing is concluded: it varies with the length of answers.
+//
+// A server that lets nothing through is asked ever more seldom, down to twice a
+// minute, until it does. If it lets the same number through twice, from when it
+// opens until it does again, it is taken for one that counts requests by the
+// minute, say, or hour, and the rate comes to rest near what that is in the mean.
 //
 // Fewer than eight requests say nothing, and cut nothing: the backoff of retries,
 // or the wait that the server asks for, is the first answer. If it asks for one,
@@ -48,13 +57,14 @@ const pause = 10 * time.Second
 //
 // A server that says that it is overloaded has too many requests at once, and
 // it is their number that is bounded, by AIMD too.
-func Adapt(next llm.Completer) *Adapter {
-	return &Adapter{next: next, line: newLocal(pace.Limits{})}
+func Adapt(next llm.Completer, users func(context.Context) int) *Adapter {
+	return &Adapter{next: next, users: users, line: newLocal(pace.Limits{})}
 }
 
 // An Adapter is what Adapt puts around a Completer.
 type Adapter struct {
 	next    llm.Completer
+	users   func(context.Context) int
 	line    *local
 	paced   atomic.Bool  // there has been a rate in force
 	waiting atomic.Int32 // in line
@@ -66,6 +76,9 @@ type Adapter struct {
 	starts times
 	tokens float64 // mean of an answer
 	known  float64 // answers that it is the mean of
+
+	sharers int       // that users has told
+	asked   time.Time // when
 }
 
 // Rate is how many requests a second it lets through just now; 0: all of them.
@@ -118,9 +131,10 @@ func (a *Adapter) begin(now time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.starts.n == 0 {
-		a.since = now
-	} else if idle := a.starts.back(now, 1); idle > pause { // in which nothing was tried
+		a.since, a.gate.opened = now, now
+	} else if idle := a.starts.back(now, 1); idle > max(pause, 2*a.interval()) { // in which nothing was to be tried
 		a.since, a.grown = a.since.Add(idle), a.grown.Add(idle)
+		a.gate.idle(idle)
 	}
 	a.starts.add(now)
 	a.sent++
@@ -153,6 +167,22 @@ func (a *Adapter) answered(now, begun time.Time, resp *llm.Response) {
 	}
 }
 
+// ask has it found out how many share the limit, if it was not of late. The caller holds mu.
+func (a *Adapter) ask(now time.Time) {
+	if now.Sub(a.asked) < askEvery {
+		return
+	}
+	a.asked = now
+	panics.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), askEvery)
+		defer cancel()
+		n := a.users(ctx)
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.sharers = n
+	})
+}
+
 // spread is the rate at which what remains lasts until all is there again. A
 // request takes so much of it, and those begun since this one, which is so old,
 // are not in it yet.
@@ -161,14 +191,13 @@ func (a *Adapter) spread(now time.Time, q llm.Allowance, age time.Duration, each
 		return 0
 	}
 	room := q.Remaining/max(each, 1) - float64(a.starts.within(now, age)-1)
-	return max(room, 0.01) / q.Reset.Seconds()
+	return max(room/q.Reset.Seconds(), slowest)
 }
 
 // enforce brings the slower of the two rates into force. The caller holds mu.
 func (a *Adapter) enforce(now time.Time) {
 	rate := slower(a.told, a.found)
 	if rate > 0 {
-		rate = max(rate, slowest)
 	}
 	if rate > fastest {
 		rate = 0

@@ -120,7 +120,7 @@ func TestAdaptToServers(t *testing.T) {
 				s := &test.server
 				runs := min(20*time.Minute, time.Duration(20_000/s.limit*float64(s.period)))
 				begin := time.Now()
-				c := retry.New(Adapt(New(s.complete(random(test.least, test.most+1)), Local(pace.Limits{}))), retry.Options{Retries: 20, MaxWait: time.Hour, Jobs: test.jobs})
+				c := retry.New(Adapt(New(s.complete(random(test.least, test.most+1)), Local(pace.Limits{})), byItself), retry.Options{Retries: 20, MaxWait: time.Hour, Jobs: test.jobs})
 				keepBusy(t, c, test.jobs, runs, 1)
 				can := s.limit * float64(s.last.Sub(begin)) / float64(s.period)
 				share, turned := float64(s.good)/can, float64(s.turned)/float64(s.good+s.turned)
@@ -156,7 +156,7 @@ func TestAdaptToOthers(t *testing.T) {
 				return usage(60, 40), nil
 			}
 			const d = 10 * time.Minute
-			c := retry.New(Adapt(s), retry.Options{Retries: 20, MaxWait: time.Hour, Jobs: 32})
+			c := retry.New(Adapt(s, byItself), retry.Options{Retries: 20, MaxWait: time.Hour, Jobs: 32})
 			keepBusy(t, c, 32, d, 1)
 			can := 32 * d.Seconds() / 0.4 * float64(every-1) / float64(every)
 			t.Logf("one in %d: %.1f %% of what the jobs can do", every, 100*float64(good)/can)

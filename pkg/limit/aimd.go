@@ -9,10 +9,12 @@ import (
 )
 
 const (
-	slowest = 0.2    // starts a second that are left whatever the server says: if it means it, it says so to one of them
+	slowest = 0.2    // starts a second that are left while the server lets some through: if it means it, it says so to one of them
+	first   = 1      // starts a second when something gets through again
 	fastest = 10_000 // starts a second above which there is nothing to pace
 
 	decrease = 0.87        // of what got through, after the server turned a request away
+	deep     = 4.0         // times lower, if nothing got through
 	settled  = time.Second // until a cut shows, in which there is no other
 	cameBack = 0.97        // of the rate before a cut
 
@@ -30,9 +32,7 @@ const (
 	hunch   = 1.0  // nats
 	clearly = 1.05 // higher
 
-	underLimit = 0.0125 // of the requests may be turned away though the rate is below the limit: those who share it make it so
-
-	toDoubt = 64 // requests before a clear excess over what is usual shows
+	toDoubt = 64 // requests before a clear excess over what is usual shows, at least
 )
 
 // An aimd is the state of the rate that is found by what is turned away. The
@@ -63,8 +63,11 @@ type aimd struct {
 // The caller holds mu, as for all below.
 func (a *Adapter) grow(now, begun time.Time) {
 	a.passed++
-	if a.gate.pass(!begun.Before(a.cut)) { // it is open again
-		a.found = max(a.found, decrease*a.gate.mean)
+	if a.gate.pass(!begun.Before(a.cut), now) { // it is open again
+		a.found, a.start = max(a.found, first), math.Inf(1)
+		if a.gate.known(now) {
+			a.found, a.start = reopened*a.gate.mean, 0
+		}
 		a.base, a.grown, a.growth = a.found, now, 0
 	}
 	switch {
@@ -74,14 +77,14 @@ func (a *Adapter) grow(now, begun time.Time) {
 		a.growth++
 		a.found = a.base * math.Exp(a.exponent(now))
 	case !begun.Before(a.cut):
-		each := few
+		each := float64(few)
 		switch {
 		case a.belief.holds():
-			each = toDoubt
-		case a.gate.long():
+			each = a.prior().doubling(a.belief.usual)
+		case !a.gate.opened.Before(a.cut): // a quarter of them is at risk
 			each = few / 4
 		}
-		a.found *= math.Exp2(1 / max(float64(each), a.found))
+		a.found *= math.Exp2(1 / max(each, a.found))
 		a.base, a.grown, a.growth = a.found, now, 0
 	}
 	if a.idle(now) {
@@ -92,13 +95,21 @@ func (a *Adapter) grow(now, begun time.Time) {
 // exponent is that of the growth since there was none.
 func (a *Adapter) exponent(now time.Time) float64 {
 	byTime := func(t float64) float64 { return perSecond*t + perSecond2*t*t }
+	byAnswers := func(n float64) float64 { return perAnswer*n + perAnswer3*n*n*n }
 	t, n := now.Sub(a.grown).Seconds(), a.growth
-	most := byTime(t)
-	if a.gate.known(now) { // what is too much shows late
-		first := min(t, slowCycles*a.gate.cycle)
-		most = min(most, perCycle*first/a.gate.cycle+byTime(t-first))
+	if !a.gate.known(now) {
+		return min(byTime(t), byAnswers(n))
 	}
-	return min(most, perAnswer*n+perAnswer3*n*n*n)
+	slowT, slowN := min(t, slowCycles*a.gate.cycle), min(n, slowAnswers) // what is too much shows late, and costs more
+	return min(byTime(t), perCycle*slowT/a.gate.cycle+byTime(t-slowT), perAnswer*slowN+byAnswers(n-slowN))
+}
+
+// interval is the time between two starts.
+func (a *Adapter) interval() time.Duration {
+	if a.found == 0 {
+		return 0
+	}
+	return time.Duration(float64(time.Second) / a.found)
 }
 
 // seeks says whether the rate is in slow start.
@@ -116,6 +127,7 @@ func (a *Adapter) idle(now time.Time) bool {
 func (a *Adapter) turnedAway(now, begun time.Time, why *llm.Error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.ask(now)
 	if !begun.Before(a.cut) { // else the cut is the answer to it
 		a.refused++
 		a.excess.refuse(a.belief.usual)
@@ -137,26 +149,31 @@ func (a *Adapter) judge(now time.Time, wait time.Duration) {
 		known = enough
 	}
 	w := a.window(now)
+	nothing := a.nothing(w, now)
 	switch {
+	case nothing && a.found <= slowest:
+		a.gate.close(now)
+		a.found = a.gate.probe(now)
+		a.base = a.found
 	case !a.finds(now) && a.belief.expired(now): // is it still so at a lower rate?
 		a.series = append(a.series[:0], w)
-		a.lower(w, now)
+		a.lower(nothing, now)
 	case a.excess.sum < a.alarm(now):
 		return
 	case !a.belief.holds() && a.seeks() && a.grown.After(a.cut): // slow start has met the limit
 		a.series.add(w)
 		a.cutTo(decrease*a.found, 0, now)
-	case a.sent < known || now.Sub(a.cut) < settled:
+	case !nothing && (a.sent < known || now.Sub(a.cut) < settled):
 		return
 	default:
 		if a.found == 0 || a.found > max(cameBack*a.cutFrom, slowest) {
 			a.series = a.series[:0]
 		}
-		v := a.series.weigh(w, max(a.belief.usual, underLimit))
+		v := a.series.weigh(w, max(a.belief.usual, a.prior().base))
 		switch {
 		case 0 < a.found && a.found <= slowest/decrease && w.refused < w.sent: // it would not help if it were a limit
 			a.undo(v.of, slowest, now)
-		case v.chance() && a.belief.may(v.of, now):
+		case v.chance(a.prior()) && a.belief.may(v.of, now):
 			a.undo(v.of, v.top, now)
 		case v.nats > hunch && v.limit > clearly*w.last: // which will show by what is turned away at this rate
 			return
@@ -164,7 +181,7 @@ func (a *Adapter) judge(now time.Time, wait time.Duration) {
 			if a.found > 0 {
 				a.series.add(w)
 			}
-			a.lower(w, now)
+			a.lower(nothing, now)
 		}
 	}
 	a.enforce(now)
@@ -188,15 +205,38 @@ func (a *Adapter) undo(usual counts, rate float64, now time.Time) {
 	a.cutTo(max(rate, a.found), math.Inf(1), now)
 }
 
-// lower cuts the rate to a part of what the server has borne.
-func (a *Adapter) lower(w window, now time.Time) {
+// prior depends on whether other runs share the limit.
+func (a *Adapter) prior() prior {
+	if a.sharers > 1 {
+		return sharing
+	}
+	return alone
+}
+
+// lower cuts the rate to a part of what the server has borne, or if that is nothing, deeply.
+func (a *Adapter) lower(nothing bool, now time.Time) {
 	rate := decrease * a.borne(now)
-	nothing := a.found > 0 && w.refused == w.sent && w.refused >= few/2
-	if a.gate.cut(nothing, now); nothing && a.gate.known(now) {
-		rate = min(rate, few/a.gate.cycle)
+	if nothing {
+		a.gate.close(now)
+		rate = a.found / deep
+		if a.gate.known(now) {
+			rate = min(rate, few/a.gate.cycle)
+		}
 	}
 	rate = max(rate, slowest)
 	a.cutTo(rate, a.threshold(rate, nothing, now), now)
+}
+
+// nothing says whether clearly nothing has got through since the last cut.
+func (a *Adapter) nothing(w window, now time.Time) bool {
+	least := few
+	switch {
+	case a.gate.shut && a.found <= slowest:
+		least = 1
+	case a.gate.known(now):
+		least = few / 2
+	}
+	return a.found > 0 && w.refused == w.sent && w.refused >= float64(least)
 }
 
 // borne is the rate that the server has borne since the last cut, at least.
@@ -225,8 +265,6 @@ func (a *Adapter) borne(now time.Time) float64 {
 // that is not twice the rate.
 func (a *Adapter) threshold(rate float64, nothing bool, now time.Time) float64 {
 	switch {
-	case nothing && a.gate.known(now):
-		return decrease * a.gate.mean
 	case nothing || a.passed == 0 || a.found == 0 || rate == slowest && a.passed > a.refused:
 		return math.Inf(1)
 	case a.sent < enough:

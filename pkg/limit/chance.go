@@ -10,12 +10,28 @@ const (
 	certain     = 0.99 // no part is taken to be more
 	gridStep    = 1.1  // from one limit that is tried to the next
 
-	sure         = 4.0              // nats
 	mostByChance = 0.75             // of what is turned away: more is taken for a limit far below
 	falseAlarms  = 15.0             // seconds that a rate is multiplied with: then they come some ten minutes apart
 	trust        = 30 * time.Second // in a belief; if the next is the same, twice as long
-	longest      = 5 * time.Minute  // of that
+	longest      = 4 * time.Minute  // of that
 )
+
+// A prior is how readily chance is believed in.
+type prior struct {
+	base  float64 // part of the requests that may be turned away though the rate is below the limit
+	sure  float64 // nats
+	proof float64 // requests turned away that show whether a rate is too high; 0: few requests do
+}
+
+// Runs that share a limit turn requests of each other away, whatever the rate of
+// one; and if each took that for chance, they would go on to turn away most.
+var (
+	alone   = prior{base: 0.004, sure: 4}
+	sharing = prior{base: 0.0125, sure: 6, proof: 24}
+)
+
+// doubling is after how many answers the rate doubles in slow start while so many are usually turned away.
+func (p prior) doubling(usual float64) float64 { return max(toDoubt, p.proof/usual) }
 
 // counts are of requests.
 type counts struct{ sent, refused float64 }
@@ -61,7 +77,7 @@ type verdict struct {
 }
 
 // chance says whether it is by chance, as far as can be known.
-func (v verdict) chance() bool { return v.nats > sure && v.of.part() < mostByChance }
+func (v verdict) chance(p prior) bool { return v.nats > p.sure && v.of.part() < mostByChance }
 
 // weigh compares two explanations of what was turned away in the last windows,
 // as long as it was the same part of the requests: that it is so whatever the
@@ -88,7 +104,9 @@ func (s series) weigh(last window, base float64) verdict {
 	least, most, chance := math.Inf(1), 0.0, 0.0
 	for _, w := range all {
 		v.top = max(v.top, w.allowed)
-		least = min(least, w.rate*(1-w.part()))
+		if w.refused < w.sent {
+			least = min(least, w.rate*(1-w.part()))
+		}
 		most = max(most, w.rate)
 		chance += w.likelihood(max(v.of.part(), base))
 	}
@@ -102,7 +120,7 @@ func (s series) weigh(last window, base float64) verdict {
 			best, v.limit = sum, limit
 		}
 	}
-	for limit := max(least, most/100); limit < gridStep*most; limit *= gridStep {
+	for limit := min(least, most); limit < gridStep*most; limit *= gridStep {
 		try(limit)
 	}
 	for step := math.Sqrt(gridStep); step > 1.001; step = math.Sqrt(step) {
@@ -137,12 +155,15 @@ func (b *belief) may(of counts, now time.Time) bool {
 }
 
 // form forms a belief, for longer each time, of the part that was turned away.
+// It ends by the clock: so runs that share a limit, and took each other's requests
+// for chance, try at the same time whether they are turned away at lower rates.
 func (b *belief) form(of counts, now time.Time) {
 	if now.Sub(b.until) > 4*b.held {
 		b.held = 0
 	}
 	b.held = min(max(2*b.held, trust), longest)
-	b.usual, b.until, b.sent = of.part(), now.Add(b.held), 0
+	b.usual, b.sent = of.part(), 0
+	b.until = now.Add(b.held / 2).Truncate(b.held).Add(b.held)
 	b.of, b.since = of, now
 }
 

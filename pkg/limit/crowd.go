@@ -11,7 +11,6 @@ import (
 
 const (
 	crowdDecrease = 0.9      // of the bound, at least, when the server is overloaded
-	underBound    = 0.004    // of the requests may be refused though fewer are in flight than could be
 	crowdIncrease = 1.0 / 64 // of a request, for each answer: so that few are refused where the bound is small
 )
 
@@ -140,7 +139,7 @@ func (c *crowd) judge(now, begun time.Time) {
 		if c.most > max(cameBack*c.cutFrom, 2) {
 			c.series = c.series[:0]
 		}
-		if v := c.series.weigh(w, max(c.belief.usual, underBound)); v.chance() || bound < 2 && c.answered > 0 { // one that is alone is no crowd
+		if v := c.series.weigh(w, max(c.belief.usual, alone.base)); v.chance(alone) || bound < 2 && c.answered > 0 { // one that is alone is no crowd
 			c.belief.form(v.of, now)
 			c.series = c.series[:0]
 			c.cutTo(max(v.top, c.most), now)

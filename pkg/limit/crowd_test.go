@@ -50,9 +50,15 @@ func (s *slotted) Complete(context.Context, *llm.Request) (*llm.Response, error)
 	return usage(60, 40), nil
 }
 
-func adapted(next llm.Completer, jobs int) llm.Completer {
-	return retry.New(Adapt(New(next, Local(pace.Limits{}))), retry.Options{Retries: 20, MaxWait: time.Hour, Jobs: jobs})
+func adapted(next llm.Completer, jobs int) llm.Completer { return adaptedAmong(1, next, jobs) }
+
+// adaptedAmong is one of several runs that share a limit.
+func adaptedAmong(runs int, next llm.Completer, jobs int) llm.Completer {
+	users := func(context.Context) int { return runs }
+	return retry.New(Adapt(New(next, Local(pace.Limits{})), users), retry.Options{Retries: 20, MaxWait: time.Hour, Jobs: jobs})
 }
+
+func byItself(context.Context) int { return 1 }
 
 // A server that can do so many at once gets about as many, and after the first crowd refuses few.
 func TestCrowd(t *testing.T) {
@@ -124,7 +130,7 @@ func TestCrowdOfOthers(t *testing.T) {
 				return usage(60, 40), nil
 			}
 			const d = 10 * time.Minute
-			keepBusy(t, retry.New(Adapt(s), retry.Options{Retries: 20, MaxWait: time.Hour, Jobs: 32}), 32, d, 1)
+			keepBusy(t, retry.New(Adapt(s, byItself), retry.Options{Retries: 20, MaxWait: time.Hour, Jobs: 32}), 32, d, 1)
 			share := float64(good) / (32 * d.Seconds() / 0.4 * float64(every-1) / float64(every))
 			t.Logf("one in %d: %.1f %% of what the jobs can do", every, 100*share)
 			if share < 0.8 {

@@ -3,65 +3,100 @@ package limit
 import "time"
 
 const (
-	longestCycle = 150 * time.Second // of which something is learned
-	cyclesKnown  = 10                // in which it does not close, and then nothing is known any more
-	slowCycles   = 4                 // in which the rate grows slowly
-	perCycle     = 0.1               // by this power of e, in each
-	sameMean     = 0.95              // of a mean is the same
-	mostFalls    = 2                 // of the mean in a row
+	sameCount = 0.95 // of a count is the same
+	sameTime  = 0.75 // of a time
+	mostFalls = 2    // of the count in a row
+	mostDoubt = 3    // times more that it has to be the same
+
+	cyclesKnown = 10   // in which it does not close, and then nothing is known any more
+	reopened    = 0.9  // of the mean: the rate to begin with
+	slowCycles  = 3    // in which it grows slowly
+	perCycle    = 0.06 // by this power of e, in each
+	slowAnswers = 900  // for which it grows slowly, too
+
+	probes = 8                // for each time by a power of e that it is shut for longer
+	seldom = 30 * time.Second // between two of them, at most
 )
 
 // A gate is what is known of a server that turns everything away from time to
-// time: as one does that takes so many requests in each minute, and says nothing
-// of it. From one such time to the next, as much has got through as it takes.
+// time: as one does that takes so many requests in each minute, or hour, and says
+// nothing of it. When it opens again, one of its minutes has begun. So what gets
+// through from then until it opens the next time is what it takes, if it is the
+// same two times in a row; or, as others may get a part of it, if the time is the
+// same, for most of which it is shut. If it then closes after fewer, for the rate
+// is lower, it does not count, and the next time has to be the same more often.
 type gate struct {
-	shut    bool
-	cuts    int       // in a row of which nothing got through
-	closed  time.Time // when it last was shut
-	through float64   // answers since then
-	cycle   float64   // seconds between the last two times
-	mean    float64   // answers a second in them; 0: not known
-	falls   int       // of the mean, in a row
+	shut   bool
+	closed time.Time // when it last did
+	opened time.Time // when it last did, or the first request
+	now    float64   // answers since then
+
+	count  float64 // answers from the time that it opened before to that
+	cycle  float64 // seconds between the two
+	mean   float64 // answers a second that it lets through; 0: not known
+	falls  int     // of the count, in a row
+	agreed int     // times in a row that it was the same
+	doubt  int     // times more than once that it has to be
 }
 
-// cut notes a cut before which nothing got through, or something did.
-func (g *gate) cut(nothing bool, now time.Time) {
-	if !nothing {
-		g.cuts = 0
-		return
+// close notes that nothing gets through.
+func (g *gate) close(now time.Time) {
+	if !g.shut {
+		g.shut, g.closed = true, now
 	}
-	if g.cuts++; g.shut {
-		return
-	}
-	cycle := now.Sub(g.closed)
-	before := g.mean
-	g.cycle, g.mean = cycle.Seconds(), 0
-	if cycle < longestCycle {
-		g.mean = g.through / g.cycle
-	}
-	if g.mean >= sameMean*before {
-		g.falls = 0
-	} else if g.falls++; g.falls == mostFalls { // it is our rate that it goes down with
-		g.mean, g.falls = 0, 0
-	}
-	g.shut, g.closed, g.through, g.cuts = true, now, 0, 1
 }
 
 // pass notes an answer, and says whether it shows that the gate is open again,
 // which that to a request from before does not.
-func (g *gate) pass(since bool) (opened bool) {
-	g.through++
+func (g *gate) pass(since bool, now time.Time) (opened bool) {
 	opened = g.shut && since
 	if opened {
-		g.shut = false
+		g.learn(now)
+		g.shut, g.opened, g.now = false, now, 0
 	}
+	g.now++
 	return opened
 }
 
-// long says whether it was shut for long.
-func (g *gate) long() bool { return g.cuts >= 3 }
+// learn takes what has got through since it last opened into account.
+func (g *gate) learn(now time.Time) {
+	count, cycle := g.now, now.Sub(g.opened).Seconds()
+	mean := count / cycle
+	switch known := g.known(now); {
+	case known && count*sameCount > g.count: // in several of its minutes
+		g.falls = 0
+		if mean > g.mean {
+			g.mean, g.count = mean, mean*g.cycle
+		}
+		return
+	case known && count > g.count*sameCount:
+		g.falls = 0
+	case known:
+		if g.falls++; g.falls == mostFalls { // it is our rate that it goes down with
+			mean, g.falls, g.agreed = 0, 0, 0
+			g.doubt = min(2*g.doubt+1, mostDoubt)
+		}
+	case same(count, g.count, sameCount) || same(cycle, g.cycle, sameTime) && now.Sub(g.closed).Seconds() > cycle/2:
+		if g.agreed++; g.agreed <= g.doubt || count < few {
+			mean = 0
+		}
+	default:
+		mean, g.agreed = 0, 0
+	}
+	g.count, g.cycle, g.mean = count, cycle, mean
+}
+
+func same(a, b, part float64) bool { return a >= part*b && b >= part*a }
+
+// idle notes a time in which nothing was tried.
+func (g *gate) idle(d time.Duration) { g.opened, g.closed = g.opened.Add(d), g.closed.Add(d) }
 
 // known says whether there is a mean.
 func (g *gate) known(now time.Time) bool {
 	return g.mean > 0 && now.Sub(g.closed).Seconds() < cyclesKnown*g.cycle
+}
+
+// probe is the rate at which it is tried while it is shut.
+func (g *gate) probe(now time.Time) float64 {
+	return max(1/seldom.Seconds(), min(slowest, probes/now.Sub(g.closed).Seconds()))
 }

@@ -52,6 +52,9 @@ type Pacer interface {
 	Settle(r Reservation, used int)
 	// Hold lets nothing start for d.
 	Hold(d time.Duration)
+	// Users is how many processes it lets start requests just now, this one among
+	// them, as far as is known.
+	Users(ctx context.Context) int
 }
 
 // A Reservation is the tokens that were set aside for a request when it started.

@@ -102,6 +102,9 @@ func (l *local) wake() {
 	}
 }
 
+// Users implements Pacer.
+func (l *local) Users(context.Context) int { return 1 }
+
 // Hold implements Pacer.
 func (l *local) Hold(d time.Duration) {
 	l.mu.Lock()

@@ -22,7 +22,7 @@ func TestByModel(t *testing.T) {
 		made := map[string]int{}
 		c := ByModel(func(model string) *Adapter {
 			made[model]++
-			return Adapt(New(s, Local(pace.Limits{PerSecond: 1})))
+			return Adapt(New(s, Local(pace.Limits{PerSecond: 1})), byItself)
 		})
 		begun := time.Now()
 		var all sync.WaitGroup
@@ -48,7 +48,7 @@ func TestByModel(t *testing.T) {
 // What is told of the pace is that of the slowest model that is held and asked.
 func TestRateOfModels(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := ByModel(func(string) *Adapter { return Adapt(New(newServer(time.Second), Local(pace.Limits{}))) })
+		m := ByModel(func(string) *Adapter { return Adapt(New(newServer(time.Second), Local(pace.Limits{})), byItself) })
 		ask := func(model string) { go m.Complete(t.Context(), &llm.Request{Model: model}) }
 		for model, held := range map[string]aimd{"free": {}, "slow": {found: 0.5}, "quick": {found: 40}} {
 			a := m.enter(model)
@@ -78,7 +78,7 @@ func TestRateOfModels(t *testing.T) {
 
 // byModel is the chain of a run whose requests name their models.
 func byModel(next llm.Completer, jobs int) llm.Completer {
-	return retry.New(ByModel(func(string) *Adapter { return Adapt(New(next, Local(pace.Limits{}))) }),
+	return retry.New(ByModel(func(string) *Adapter { return Adapt(New(next, Local(pace.Limits{})), byItself) }),
 		retry.Options{Retries: 20, MaxWait: time.Hour, Jobs: jobs})
 }
 

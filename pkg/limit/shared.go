@@ -156,6 +156,20 @@ func (s *shared) Settle(r Reservation, used int) {
 	}
 }
 
+// Users implements Pacer.
+func (s *shared) Users(ctx context.Context) int {
+	sharing, err := s.hub.Sharing(ctx)
+	if s.broken.Load() || err != nil {
+		return 1
+	}
+	for _, b := range sharing.Budgets {
+		if b.Name == s.budget.Name {
+			return int(b.Users)
+		}
+	}
+	return 1
+}
+
 // Hold implements Pacer.
 func (s *shared) Hold(d time.Duration) {
 	if s.broken.Load() {
