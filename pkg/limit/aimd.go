@@ -13,10 +13,11 @@ const (
 	first   = 1      // starts a second when something gets through again
 	fastest = 10_000 // starts a second above which there is nothing to pace
 
-	decrease = 0.87        // of what got through, after the server turned a request away
-	deep     = 4.0         // times lower, if nothing got through
-	settled  = time.Second // until a cut shows, in which there is no other
-	cameBack = 0.97        // of the rate before a cut
+	decrease = 0.87            // of what got through, after the server turned a request away
+	deep     = 4.0             // times lower, if nothing got through
+	settled  = time.Second     // until a cut shows, in which there is no other
+	long     = 5 * time.Second // for nothing to get through
+	cameBack = 0.97            // of the rate before a cut
 
 	// After a cut the rate grows by a power of e: of this much for each second and
 	// for its square, or for each answer and its cube, whichever is less. So it
@@ -81,7 +82,7 @@ func (a *Adapter) grow(now, begun time.Time) {
 		switch {
 		case a.belief.holds():
 			each = a.prior().doubling(a.belief.usual)
-		case !a.gate.opened.Before(a.cut): // a quarter of them is at risk
+		case !a.gate.opened.Before(a.cut) && a.gate.opened.Sub(a.gate.closed) > long: // little is known any more
 			each = few / 4
 		}
 		a.found *= math.Exp2(1 / max(each, a.found))
@@ -233,7 +234,7 @@ func (a *Adapter) nothing(w window, now time.Time) bool {
 	switch {
 	case a.gate.shut && a.found <= slowest:
 		least = 1
-	case a.gate.known(now):
+	case a.gate.known(now) || now.Sub(a.cut) > settled:
 		least = few / 2
 	}
 	return a.found > 0 && w.refused == w.sent && w.refused >= float64(least)

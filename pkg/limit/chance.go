@@ -24,10 +24,11 @@ type prior struct {
 }
 
 // Runs that share a limit turn requests of each other away, whatever the rate of
-// one; and if each took that for chance, they would go on to turn away most.
+// one, most of all when they begin together; and if each took that for chance,
+// they would go on to turn away most.
 var (
 	alone   = prior{base: 0.004, sure: 4}
-	sharing = prior{base: 0.0125, sure: 6, proof: 24}
+	sharing = prior{base: 0.0125, sure: 14, proof: 24}
 )
 
 // doubling is after how many answers the rate doubles in slow start while so many are usually turned away.
