@@ -54,7 +54,7 @@ func (r *run) patiently(ctx context.Context, call func() error) error {
 		}
 		return &llm.Response{}, nil
 	})
-	_, err := retry.New(once, retry.Options{Retries: r.job.Retries, MaxWait: r.job.MaxWait, Jobs: 1}).Complete(ctx, nil)
+	_, err := retry.New(once, retry.Options{Retries: r.job.Retries, MaxWait: r.job.MaxWait, Jobs: 1}).Complete(ctx, &llm.Request{})
 	if e := llm.Failed(err); e != nil {
 		return fmt.Errorf("%w", e) // which package retry takes for none of its own
 	}
