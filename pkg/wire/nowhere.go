@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"time"
 
 	"gptpipe/pkg/llm"
 )
@@ -29,19 +30,42 @@ func nowhere(e *llm.Error, w words, status int) bool {
 }
 
 // judge looks whether there is an API at all. Where nothing has been answered yet
-// and nothing is there, no record is the cause, and none will fare better; but once
-// there have been answers, it is a proxy or one machine of several that has lost
-// its way for a moment.
-func (c *Client) judge(e *llm.Error, path string) {
+// and nothing is there, no record will fare better; but once there have been
+// answers, it is a proxy or one machine of several that has lost its way for a
+// moment, or lets one record not through. A run that goes on from an earlier one
+// may have but such records to ask, so that it is not for them to say: see nothing.
+func (c *Client) judge(e *llm.Error, req *llm.Request) {
 	switch {
 	case e.Err != errNowhere:
-		if e.Type == llm.InvalidRequest && e.Body != nil {
+		if objects(e) {
 			c.isServed()
 		}
-	case !c.served.Load():
+	case !c.served.Load() && c.nothing(req.Path):
 		e.Fatal, e.Retry = true, false
-		e.Message = fmt.Sprintf("nothing answers at %s, the base URL may be wrong: %s", c.endpoint.at(path), e.Message)
+		e.Message = fmt.Sprintf("nothing answers at %s, the base URL may be wrong: %s", c.endpoint.at(c.formatFor(req).path), e.Message)
 	}
+}
+
+// objects reports whether a failure is the word of an API on what was asked.
+func objects(e *llm.Error) bool { return e.Type == llm.InvalidRequest && e.Body != nil }
+
+// nothing asks for nothing at all, once: an API says what it misses, which is free,
+// and nobody has a reason to keep that from it.
+func (c *Client) nothing(path string) bool {
+	c.finding.Lock()
+	defer c.finding.Unlock()
+	if c.served.Load() || c.nowhere {
+		return !c.served.Load()
+	}
+	_, err := c.attempt(&llm.Request{Path: path, Body: []byte("{}")}, time.Now())
+	var e *llm.Error
+	switch {
+	case err == nil, errors.As(err, &e) && e.Err != errNowhere && objects(e):
+		c.isServed()
+	case e != nil && e.Err == errNowhere:
+		c.nowhere = true
+	}
+	return c.nowhere
 }
 
 func (c *Client) isServed() {

@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"bytes"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -65,5 +67,32 @@ func TestNowhere(t *testing.T) {
 	}
 	if e := try(newClient(t, base, nil), said{"a file", 404, `{"error":{"message":"File file-1 does not exist","type":"invalid_request_error","param":null,"code":null}}`}); e == nil || e.Final() {
 		t.Errorf("what one record is about: %+v", e)
+	}
+}
+
+// Nothing has been answered yet in a run that goes on from an earlier one, and has but the record to ask that a proxy
+// does not let through.
+func TestNotLetThrough(t *testing.T) {
+	var asked []string
+	base := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		asked = append(asked, r.URL.Path)
+		if bytes.Contains(body, []byte("attack")) {
+			w.WriteHeader(http.StatusMethodNotAllowed)
+			io.WriteString(w, "<html><body>blocked</body></html>")
+			return
+		}
+		w.WriteHeader(http.StatusBadRequest)
+		io.WriteString(w, `{"error":{"message":"you must provide a model parameter","type":"invalid_request_error"}}`)
+	})
+	c := newClient(t, base, nil)
+	for range 2 {
+		_, _, err := ask(t, c, "chat", "attack", false)
+		if e := llm.Failed(err); e == nil || e.Type != llm.InvalidRequest || e.Final() {
+			t.Errorf("%+v", e)
+		}
+	}
+	if len(asked) != 3 || asked[1] != asked[0] {
+		t.Errorf("%q were asked", asked)
 	}
 }

@@ -26,6 +26,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -71,6 +72,8 @@ type Client struct {
 	maxAnswer int64
 	answered  atomic.Bool // over net/http, be it to refuse
 	served    atomic.Bool // there is an API: it has answered, or objected to what was asked
+	finding   sync.Mutex  // held while that is found out
+	nowhere   bool        // what was found then: there is none
 }
 
 // NewClient makes a client; it opens no connection.
@@ -145,17 +148,12 @@ func (c *Client) Complete(ctx context.Context, req *llm.Request) (*llm.Response,
 	}
 	begin := time.Now()
 	emitted := false
-	var resp *llm.Response
-	var err error
-	if c.plain != nil && req.OnDelta == nil && len(req.Body) <= http1.MaxBody {
-		resp, err = c.post(req, begin.Add(c.timeout))
-	} else {
-		one := *req
-		if req.OnDelta != nil {
-			one.OnDelta = func(text string) { emitted = true; req.OnDelta(text) }
-		}
-		resp, err = c.roundTrip(&one)
+	one := req
+	if req.OnDelta != nil {
+		one = new(*req)
+		one.OnDelta = func(text string) { emitted = true; req.OnDelta(text) }
 	}
+	resp, err := c.attempt(one, begin)
 	var e *llm.Error
 	switch {
 	case err == nil:
@@ -165,7 +163,7 @@ func (c *Client) Complete(ctx context.Context, req *llm.Request) (*llm.Response,
 	case c.lifetime.Err() != nil:
 		return nil, context.Cause(c.lifetime)
 	case errors.As(err, &e):
-		c.judge(e, c.formatFor(req).path)
+		c.judge(e, req)
 	case time.Since(begin) >= c.timeout: // a dial has a timeout of its own
 		e = &llm.Error{Type: llm.Timeout, Message: fmt.Sprintf("no whole answer within %v", c.timeout), Retry: true, Err: err}
 	default:
@@ -175,6 +173,14 @@ func (c *Client) Complete(ctx context.Context, req *llm.Request) (*llm.Response,
 		e.Retry = false
 	}
 	return nil, e
+}
+
+// attempt sends a request, by the way that is its.
+func (c *Client) attempt(req *llm.Request, begin time.Time) (*llm.Response, error) {
+	if c.plain != nil && req.OnDelta == nil && len(req.Body) <= http1.MaxBody {
+		return c.post(req, begin.Add(c.timeout))
+	}
+	return c.roundTrip(req)
 }
 
 // post fetches a whole answer.
