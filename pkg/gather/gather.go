@@ -152,8 +152,8 @@ func (g *gatherer) ask(group []*asked, part bool) {
 	case e == nil || len(group) == 1 || e.Final():
 	case failed && g.isUp(group[0], before), e.Type == llm.InvalidRequest && !g.concernsAll(group[0], e):
 		half := len(group) / 2
+		panics.Go(func() { g.alone(group[half:], failed) })
 		g.ask(group[:half], failed)
-		g.ask(group[half:], failed)
 		return
 	case failed && once: // an outage has begun, which attempts may outlast
 		g.ask(group, false)
@@ -174,6 +174,14 @@ func (g *gatherer) ask(group []*asked, part bool) {
 		}
 		close(a.done)
 	}
+}
+
+// alone answers a part once a sender is free: in a group in which many are at
+// fault, each with all its attempts, they are not to wait for one another.
+func (g *gatherer) alone(group []*asked, failed bool) {
+	g.senders <- struct{}{}
+	defer func() { <-g.senders }()
+	g.ask(group, failed)
 }
 
 var errCount = &llm.Error{Type: llm.BadResponse, Status: 200, Message: "the answer does not have as many embeddings as there were texts"}

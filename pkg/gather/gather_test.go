@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"gptpipe/pkg/llm"
 	"gptpipe/pkg/record"
@@ -196,6 +197,35 @@ func TestServerFailsOverTexts(t *testing.T) {
 	}
 }
 
+// Texts of one group at fault do not wait for one another, as long as there are senders.
+func TestManyAtFault(t *testing.T) {
+	var alone atomic.Int64
+	two := make(chan struct{}) // are asked for alone at one time
+	m := new(model)
+	c := New(llm.Func(func(ctx context.Context, req *llm.Request) (*llm.Response, error) {
+		if strings.Contains(string(req.Body), `"input":"sick`) {
+			if alone.Add(1) == 2 {
+				close(two)
+			}
+			select {
+			case <-two:
+			case <-time.After(5 * time.Second):
+				t.Error("they are asked for one after the other")
+			}
+		}
+		return m.Complete(ctx, req)
+	}), 4, true)
+	var wg sync.WaitGroup
+	for i := range 4 {
+		wg.Go(func() {
+			if _, err := c.Complete(t.Context(), request(fmt.Sprint("sick ", i))); err == nil {
+				t.Errorf("text %d is answered", i)
+			}
+		})
+	}
+	wg.Wait()
+}
+
 // In an outage nothing is divided, whenever it begins: the requests under way may be once.
 func TestOutage(t *testing.T) {
 	for _, good := range []int64{0, 3} {
@@ -240,9 +270,11 @@ func TestOutageWhileDividing(t *testing.T) {
 		req := request(text)
 		group = append(group, &asked{ctx: t.Context(), req: req, input: record.AppendString(nil, text), done: make(chan struct{})})
 	}
+	g.senders <- struct{}{}
 	g.ask(group, false)
+	<-g.senders
 	for i, a := range group {
-		if (a.err != nil) != (i == 2) {
+		if <-a.done; (a.err != nil) != (i == 2) {
 			t.Errorf("text %d: %+v, %v", i, a.resp, a.err)
 		}
 	}
