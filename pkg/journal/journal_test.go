@@ -343,6 +343,31 @@ func TestReserve(t *testing.T) {
 	}
 }
 
+// Room that is taken ahead is not missed where there is none for it.
+func TestNoRoomAhead(t *testing.T) {
+	path := onSmallDisk(t, 8) // of a kind on which room is not given beyond the longest a file may be
+	j, err := Open(path, false, 256<<10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	var old syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &old); err != nil {
+		t.Fatal(err)
+	}
+	longest() // as it was
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 300 << 10, Max: old.Max}); err != nil {
+		t.Fatal(err)
+	}
+	first, second := j.room.take(t.Context()), j.room.allocate()
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &old); err != nil {
+		t.Fatal(err)
+	}
+	if first != nil || !errors.Is(second, syscall.EFBIG) {
+		t.Errorf("%v; %v", first, second)
+	}
+}
+
 // Answers that become longer are reserved more for, and one that does not fit all the same is rescued, or told of.
 func TestAnswersThatGrow(t *testing.T) {
 	for _, rescue := range []bool{true, false} {

@@ -173,9 +173,10 @@ func (r *reserve) allocate() error {
 	free := free(r.file)
 	ahead := min(need, mostAhead)
 	more := r.size + need - r.allocated
-	if need+more+2*ahead <= free {
-		more += ahead
-	} else if need+more > free {
+	switch {
+	case need+more+2*ahead <= free && r.extend(more+ahead) == nil: // be there no room for it, by a quota or for so long a file, there may be without
+		return nil
+	case need+more > free:
 		return full(unix.ENOSPC)
 	}
 	if err := r.extend(more); err != nil {
