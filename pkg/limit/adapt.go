@@ -33,7 +33,7 @@ const askEvery = 10 * time.Second
 //
 // Where it says nothing, requests that are turned away (429), if they are clearly
 // more than one in a hundred, cut the rate to 87 % of what got through, once a
-// second at most; and it grows again, by a few per cent in some hundred answers
+// second at most, or if clearly nothing did, to a quarter; and it grows again, by a few per cent in some hundred answers
 // and faster the longer there is no other cut. That is additive
 // increase and multiplicative decrease (AIMD), but that the increase is in
 // proportion, for nobody knows the scale. If as many are turned away at the lower
@@ -44,7 +44,7 @@ const askEvery = 10 * time.Second
 // be surer. Of latency nothing is concluded: it varies with the length of answers.
 //
 // A server that lets nothing through is asked ever more seldom, down to twice a
-// minute, until it does. If it lets the same number through twice, from when it
+// minute, until it does. If it lets the same number, of eight or more, through twice, from when it
 // opens until it does again, it is taken for one that counts requests by the
 // minute, say, or hour, and the rate comes to rest near what that is in the mean.
 //
@@ -133,8 +133,8 @@ func (a *Adapter) begin(now time.Time) {
 	if a.starts.n == 0 {
 		a.since, a.gate.opened = now, now
 	} else if idle := a.starts.back(now, 1); idle > max(pause, 2*a.interval()) { // in which nothing was to be tried
-		a.since, a.grown = a.since.Add(idle), a.grown.Add(idle)
-		a.gate.idle(idle)
+		a.since, a.grown = earlier(now, a.since.Add(idle)), earlier(now, a.grown.Add(idle))
+		a.gate.idle(now, idle)
 	}
 	a.starts.add(now)
 	a.sent++
@@ -197,8 +197,6 @@ func (a *Adapter) spread(now time.Time, q llm.Allowance, age time.Duration, each
 // enforce brings the slower of the two rates into force. The caller holds mu.
 func (a *Adapter) enforce(now time.Time) {
 	rate := slower(a.told, a.found)
-	if rate > 0 {
-	}
 	if rate > fastest {
 		rate = 0
 	}

@@ -67,9 +67,12 @@ func (a *Adapter) grow(now, begun time.Time) {
 	if a.gate.pass(!begun.Before(a.cut), now) { // it is open again
 		a.found, a.start = max(a.found, first), math.Inf(1)
 		if a.gate.known(now) {
-			a.found, a.start = reopened*a.gate.mean, 0
+			a.found, a.start = a.gate.rate(), 0
 		}
 		a.base, a.grown, a.growth = a.found, now, 0
+		if now.Sub(a.gate.closed) > long { // nothing of what was turned away is by chance
+			a.sent, a.refused, a.excess, a.belief.usual = 1, 0, cusum{}, 0
+		}
 	}
 	switch {
 	case a.found == 0:
@@ -153,7 +156,7 @@ func (a *Adapter) judge(now time.Time, wait time.Duration) {
 	nothing := a.nothing(w, now)
 	switch {
 	case nothing && a.found <= slowest:
-		a.gate.close(now)
+		a.shut(now)
 		a.found = a.gate.probe(now)
 		a.base = a.found
 	case !a.finds(now) && a.belief.expired(now): // is it still so at a lower rate?
@@ -218,7 +221,7 @@ func (a *Adapter) prior() prior {
 func (a *Adapter) lower(nothing bool, now time.Time) {
 	rate := decrease * a.borne(now)
 	if nothing {
-		a.gate.close(now)
+		a.shut(now)
 		rate = a.found / deep
 		if a.gate.known(now) {
 			rate = min(rate, few/a.gate.cycle)
@@ -226,6 +229,15 @@ func (a *Adapter) lower(nothing bool, now time.Time) {
 	}
 	rate = max(rate, slowest)
 	a.cutTo(rate, a.threshold(rate, nothing, now), now)
+}
+
+// shut notes that nothing gets through. The rate at which that began says little where others may have had their part in it.
+func (a *Adapter) shut(now time.Time) {
+	rate := 0.0
+	if a.sharers <= 1 {
+		rate = max(a.found, a.cutFrom)
+	}
+	a.gate.close(now, rate)
 }
 
 // nothing says whether clearly nothing has got through since the last cut.

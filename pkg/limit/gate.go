@@ -6,6 +6,7 @@ const (
 	sameCount = 0.95 // of a count is the same
 	sameTime  = 0.75 // of a time
 	mostFalls = 2    // of the count in a row
+	muchMore  = 2.0  // times the mean
 	mostDoubt = 3    // times more that it has to be the same
 
 	cyclesKnown = 10   // in which it does not close, and then nothing is known any more
@@ -30,6 +31,7 @@ type gate struct {
 	closed time.Time // when it last did
 	opened time.Time // when it last did, or the first request
 	now    float64   // answers since then
+	top    float64   // requests a second when it closed; 0: not known
 
 	count  float64 // answers from the time that it opened before to that
 	cycle  float64 // seconds between the two
@@ -39,10 +41,10 @@ type gate struct {
 	doubt  int     // times more than once that it has to be
 }
 
-// close notes that nothing gets through.
-func (g *gate) close(now time.Time) {
+// close notes that nothing gets through, after so many requests a second; 0: it is not known how many there can be.
+func (g *gate) close(now time.Time, rate float64) {
 	if !g.shut {
-		g.shut, g.closed = true, now
+		g.shut, g.closed, g.top = true, now, rate
 	}
 }
 
@@ -63,6 +65,8 @@ func (g *gate) learn(now time.Time) {
 	count, cycle := g.now, now.Sub(g.opened).Seconds()
 	mean := count / cycle
 	switch known := g.known(now); {
+	case known && g.top > muchMore*g.mean: // it takes more now
+		mean, g.falls, g.agreed = 0, 0, 0
 	case known && count*sameCount > g.count: // in several of its minutes
 		g.falls = 0
 		if mean > g.mean {
@@ -88,8 +92,17 @@ func (g *gate) learn(now time.Time) {
 
 func same(a, b, part float64) bool { return a >= part*b && b >= part*a }
 
-// idle notes a time in which nothing was tried.
-func (g *gate) idle(d time.Duration) { g.opened, g.closed = g.opened.Add(d), g.closed.Add(d) }
+// idle notes a time until now in which nothing was tried.
+func (g *gate) idle(now time.Time, d time.Duration) {
+	g.opened, g.closed = earlier(now, g.opened.Add(d)), earlier(now, g.closed.Add(d))
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
 
 // known says whether there is a mean.
 func (g *gate) known(now time.Time) bool {
@@ -100,3 +113,6 @@ func (g *gate) known(now time.Time) bool {
 func (g *gate) probe(now time.Time) float64 {
 	return max(1/seldom.Seconds(), min(slowest, probes/now.Sub(g.closed).Seconds()))
 }
+
+// rate is what to begin with when it has opened, if there is a mean.
+func (g *gate) rate() float64 { return max(1/seldom.Seconds(), reopened*g.mean) }
