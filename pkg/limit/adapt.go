@@ -33,10 +33,10 @@ const askEvery = 10 * time.Second
 //
 // Where it says nothing, requests that are turned away (429), if they are clearly
 // more than one in a hundred, cut the rate to 87 % of what got through, once a
-// second at most, or if clearly nothing did, to a quarter; and it grows again, by a few per cent in some hundred answers
-// and faster the longer there is no other cut. That is additive
-// increase and multiplicative decrease (AIMD), but that the increase is in
-// proportion, for nobody knows the scale. If as many are turned away at the lower
+// second at most, or if clearly nothing did, to a quarter; and it grows again, by
+// a few per cent in some hundred answers and faster the longer there is no other
+// cut. That is additive increase and multiplicative decrease (AIMD), but that the
+// increase is in proportion, for nobody knows the scale. If as many are turned away at the lower
 // rates, much likelier by chance than by a limit, it is not our rate that they are
 // turned away for: then the cuts are undone, and for a while there are none but
 // for more than that; the rate doubles with as many answers as show that. Runs
@@ -44,16 +44,18 @@ const askEvery = 10 * time.Second
 // be surer. Of latency nothing is concluded: it varies with the length of answers.
 //
 // A server that lets nothing through is asked ever more seldom, down to twice a
-// minute, until it does. If it lets the same number, of eight or more, through twice, from when it
-// opens until it does again, it is taken for one that counts requests by the
-// minute, say, or hour, and the rate comes to rest near what that is in the mean.
+// minute, until it does. If it lets the same number through twice, of eight or
+// more, from when it opens until it does again, it is taken for one that counts
+// requests by the minute, say, or hour, and the rate comes to rest near what that
+// is in the mean.
 //
-// Fewer than eight requests say nothing, and cut nothing: the backoff of retries,
-// or the wait that the server asks for, is the first answer. If it asks for one,
-// the first cut waits for thirty-two. After a cut that knew little, or went deep,
-// slow start finds the rate: it doubles with each eight answers, in a second at
-// the soonest, until a request is turned away, or the rate is near what it was. A
-// rate that holds nobody up is lifted.
+// Fewer than eight requests say nothing, and cut nothing, but four since the last
+// cut that were all turned away: the backoff of retries, or the wait that the
+// server asks for, is the first answer. If it asks for one, the first cut waits
+// for thirty-two. After a cut that knew little, or went deep, slow start finds the
+// rate: it doubles with each eight answers, in a second at the soonest, until a
+// request is turned away, or the rate is near what it was. A rate that holds
+// nobody up is lifted.
 //
 // A server that says that it is overloaded has too many requests at once, and
 // it is their number that is bounded, by AIMD too.

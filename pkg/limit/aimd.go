@@ -13,11 +13,10 @@ const (
 	first   = 1      // starts a second when something gets through again
 	fastest = 10_000 // starts a second above which there is nothing to pace
 
-	decrease = 0.87            // of what got through, after the server turned a request away
-	deep     = 4.0             // times lower, if nothing got through
-	settled  = time.Second     // until a cut shows, in which there is no other
-	long     = 5 * time.Second // for nothing to get through
-	cameBack = 0.97            // of the rate before a cut
+	decrease = 0.87        // of what got through, after the server turned a request away
+	deep     = 4.0         // times lower, if nothing got through
+	settled  = time.Second // until a cut shows, in which there is no other
+	cameBack = 0.97        // of the rate before a cut
 
 	// After a cut the rate grows by a power of e: of this much for each second and
 	// for its square, or for each answer and its cube, whichever is less. So it
@@ -70,7 +69,7 @@ func (a *Adapter) grow(now, begun time.Time) {
 			a.found, a.start = a.gate.rate(), 0
 		}
 		a.base, a.grown, a.growth = a.found, now, 0
-		if now.Sub(a.gate.closed) > long { // nothing of what was turned away is by chance
+		if a.gate.long() { // nothing of what was turned away is by chance
 			a.sent, a.refused, a.excess, a.belief.usual = 1, 0, cusum{}, 0
 		}
 	}
@@ -85,7 +84,7 @@ func (a *Adapter) grow(now, begun time.Time) {
 		switch {
 		case a.belief.holds():
 			each = a.prior().doubling(a.belief.usual)
-		case !a.gate.opened.Before(a.cut) && a.gate.opened.Sub(a.gate.closed) > long: // little is known any more
+		case !a.gate.opened.Before(a.cut) && a.gate.long(): // little is known any more
 			each = few / 4
 		}
 		a.found *= math.Exp2(1 / max(each, a.found))

@@ -17,6 +17,7 @@ const (
 
 	probes = 8                // for each time by a power of e that it is shut for longer
 	seldom = 30 * time.Second // between two of them, at most
+	long   = 5 * time.Second  // to be shut
 )
 
 // A gate is what is known of a server that turns everything away from time to
@@ -103,6 +104,9 @@ func earlier(a, b time.Time) time.Time {
 	}
 	return b
 }
+
+// long says whether it was shut for long before it opened.
+func (g *gate) long() bool { return g.opened.Sub(g.closed) > long }
 
 // known says whether there is a mean.
 func (g *gate) known(now time.Time) bool {
